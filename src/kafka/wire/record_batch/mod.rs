@@ -1,0 +1,306 @@
+//! Record batches, format version 2 (KIP-98): built in place, sealed, stamped.
+//!
+//! A batch goes through three hands. [`BatchBuilder`] appends records behind 61 bytes that are kept free. [`BatchBuilder::seal`]
+//! compresses and fills in the header. [`stamp`] writes who sends it, and the checksum: only then is it known, and a batch that is
+//! sent again under a new epoch is stamped again. Invariant: the bytes of a sealed and stamped batch are a whole, valid batch.
+//!
+//! Pushing a record allocates nothing once the buffer has its size. Layout:
+//! <https://kafka.apache.org/documentation/#recordbatch>.
+
+mod records;
+
+use super::codec::{
+    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
+};
+use super::compression::{Compression, CompressionError};
+
+pub use records::{Record, Records, decompress, records, split};
+
+/// What precedes the records.
+pub const BATCH_HEADER_BYTES: usize = 61;
+/// A batch's length is an `i32`.
+const BATCH_BYTES_MAX: usize = i32::MAX as usize;
+/// What a builder reserves at once, of batches that may be larger.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+/// The beginning of a batch that its length does not count: base offset and the length itself.
+const UNCOUNTED_BYTES: usize = 12;
+/// The only format since Kafka 0.11.
+const MAGIC: i8 = 2;
+/// The lowest bits of the attributes are the codec's.
+const CODEC_MASK: i16 = 0b111;
+
+/// Where the header's fields are.
+mod at {
+    pub(super) const LENGTH: usize = 8;
+    pub(super) const LEADER_EPOCH: usize = 12;
+    pub(super) const MAGIC: usize = 16;
+    pub(super) const CRC: usize = 17;
+    /// From here on the checksum counts.
+    pub(super) const ATTRIBUTES: usize = 21;
+    pub(super) const LAST_OFFSET_DELTA: usize = 23;
+    pub(super) const BASE_TIMESTAMP: usize = 27;
+    pub(super) const MAX_TIMESTAMP: usize = 35;
+    pub(super) const PRODUCER_ID: usize = 43;
+    pub(super) const PRODUCER_EPOCH: usize = 51;
+    pub(super) const BASE_SEQUENCE: usize = 53;
+    pub(super) const RECORD_COUNT: usize = 57;
+}
+
+/// The most bytes that a record of these lengths can take in a batch.
+pub const fn encoded_record_bytes_max(key_len: usize, value_len: usize) -> usize {
+    // Length, attributes, timestamp, offset, key length, value length, header count.
+    VARINT_BYTES_MAX
+        + 1
+        + VARLONG_BYTES_MAX
+        + VARINT_BYTES_MAX
+        + VARINT_BYTES_MAX
+        + key_len
+        + VARINT_BYTES_MAX
+        + value_len
+        + 1
+}
+
+/// A batch that takes records.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    /// A gap for the header, then records.
+    buffer: Vec<u8>,
+    bytes_max: usize,
+    record_count: i32,
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+}
+
+/// A batch that does not take the record: seal it, and push into the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl BatchBuilder {
+    /// An empty batch of at most `bytes_max` bytes (header included, before compression), in a buffer that may have been
+    /// used before; its content is dropped, its memory kept.
+    pub fn new(mut buffer: Vec<u8>, bytes_max: usize) -> Self {
+        let bytes_max = bytes_max.min(BATCH_BYTES_MAX);
+        buffer.clear();
+        buffer.reserve(bytes_max.clamp(BATCH_HEADER_BYTES, RESERVED_BYTES_MAX));
+        buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
+        Self {
+            buffer,
+            bytes_max,
+            record_count: 0,
+            base_timestamp_ms: 0,
+            max_timestamp_ms: i64::MIN,
+        }
+    }
+
+    /// Appends a record. An empty batch takes a record that is larger than the batch should be: it could never be sent
+    /// otherwise, and the broker's limit is the one that counts.
+    ///
+    /// # Errors
+    /// [`Full`]: the batch is unchanged. The bytes, the number of records or the distance of the timestamps would exceed
+    /// what a batch can have. An empty batch is full only for a record that no batch can hold (2 GiB).
+    #[inline]
+    pub fn try_push(
+        &mut self,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<(), Full> {
+        let timestamp_delta = if self.is_empty() {
+            0
+        } else {
+            timestamp_ms
+                .checked_sub(self.base_timestamp_ms)
+                .ok_or(Full)?
+        };
+        let offset_delta = self.record_count;
+        let key_len = key
+            .map_or(Ok(-1), |key| i32::try_from(key.len()))
+            .map_err(|_| Full)?;
+        let value_len = i32::try_from(value.len()).map_err(|_| Full)?;
+        let body_bytes = 1
+            + varlong_len(timestamp_delta)
+            + varint_len(offset_delta)
+            + varint_len(key_len)
+            + key.map_or(0, <[u8]>::len)
+            + varint_len(value_len)
+            + value.len()
+            + 1;
+        let body_len = i32::try_from(body_bytes).map_err(|_| Full)?;
+        let record_bytes = varint_len(body_len) + body_bytes;
+        let bytes_max = if self.is_empty() {
+            BATCH_BYTES_MAX
+        } else {
+            self.bytes_max
+        };
+        if record_bytes > bytes_max.saturating_sub(self.buffer.len())
+            || self.record_count == i32::MAX
+        {
+            return Err(Full);
+        }
+
+        let out = &mut self.buffer;
+        put_varint(out, body_len);
+        out.push(0); // attributes: none is defined
+        put_varlong(out, timestamp_delta);
+        put_varint(out, offset_delta);
+        put_varint(out, key_len);
+        out.extend_from_slice(key.unwrap_or_default());
+        put_varint(out, value_len);
+        out.extend_from_slice(value);
+        out.push(0); // headers: none
+
+        if offset_delta == 0 {
+            self.base_timestamp_ms = timestamp_ms;
+        }
+        self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
+        self.record_count += 1;
+        Ok(())
+    }
+
+    /// How many records it has; at most `i32::MAX`.
+    pub fn record_count(&self) -> usize {
+        self.record_count.unsigned_abs() as usize
+    }
+
+    /// How long it is, header included, before compression.
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether it has no record. An empty batch is not worth sealing: brokers refuse it.
+    pub fn is_empty(&self) -> bool {
+        self.record_count == 0
+    }
+
+    /// Compresses the records and fills in the header. A batch that a codec would not make smaller stays as it is, and says so
+    /// in its attributes, as librdkafka does: what is already dense is not worth the consumers' time.
+    ///
+    /// # Errors
+    /// What the codec says; see [`Compression::compress`].
+    pub fn seal(mut self, compression: Compression) -> Result<SealedBatch, CompressionError> {
+        debug_assert!(!self.is_empty(), "an empty batch is sealed");
+        let compression = self.compress(compression)?;
+        let counted = self.buffer.len() - UNCOUNTED_BYTES;
+        let header = &mut self.buffer;
+        put(
+            header,
+            at::LENGTH,
+            i32::try_from(counted).unwrap_or(i32::MAX).to_be_bytes(),
+        );
+        put(header, at::LEADER_EPOCH, (-1i32).to_be_bytes());
+        put(header, at::MAGIC, MAGIC.to_be_bytes());
+        put(header, at::ATTRIBUTES, compression.code().to_be_bytes());
+        put(
+            header,
+            at::LAST_OFFSET_DELTA,
+            (self.record_count - 1).to_be_bytes(),
+        );
+        put(
+            header,
+            at::BASE_TIMESTAMP,
+            self.base_timestamp_ms.to_be_bytes(),
+        );
+        put(
+            header,
+            at::MAX_TIMESTAMP,
+            self.max_timestamp_ms.to_be_bytes(),
+        );
+        put(header, at::RECORD_COUNT, self.record_count.to_be_bytes());
+        Ok(SealedBatch {
+            bytes: self.buffer,
+            record_count: self.record_count,
+        })
+    }
+
+    /// The compressed records take the place of the records in the same buffer, so that the buffer stays in use.
+    fn compress(&mut self, compression: Compression) -> Result<Compression, CompressionError> {
+        let records = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
+        if compression == Compression::None {
+            return Ok(Compression::None);
+        }
+        let mut packed = Vec::new();
+        compression.compress(records, &mut packed)?;
+        if packed.len() >= records.len() {
+            return Ok(Compression::None);
+        }
+        self.buffer.truncate(BATCH_HEADER_BYTES);
+        self.buffer.extend_from_slice(&packed);
+        Ok(compression)
+    }
+}
+
+/// A batch whose records and codec are final, and which can be sent once it is stamped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBatch {
+    bytes: Vec<u8>,
+    record_count: i32,
+}
+
+impl SealedBatch {
+    /// See [`stamp`].
+    pub fn stamp(&mut self, producer: Option<ProducerStamp>) {
+        stamp(&mut self.bytes, producer);
+    }
+
+    /// The whole batch, header included.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The buffer, which has the capacity of the builder's.
+    pub fn into_vec(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// How many records it has.
+    pub fn record_count(&self) -> i32 {
+        self.record_count
+    }
+}
+
+/// Under which identity and place in line an idempotent producer sends a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerStamp {
+    /// As a broker handed it out.
+    pub producer_id: i64,
+    /// As a broker handed it out, or bumped.
+    pub producer_epoch: i16,
+    /// The sequence of the batch's first record in its partition.
+    pub base_sequence: i32,
+}
+
+/// Without idempotence (`RecordBatch.java`: `NO_PRODUCER_ID`, `NO_PRODUCER_EPOCH`, `NO_SEQUENCE`).
+const NO_PRODUCER: ProducerStamp = ProducerStamp {
+    producer_id: -1,
+    producer_epoch: -1,
+    base_sequence: -1,
+};
+
+/// Writes who sends a sealed batch (nobody in particular: `None`), and the checksum. May be repeated; the last one counts.
+pub fn stamp(batch: &mut [u8], producer: Option<ProducerStamp>) {
+    let producer = producer.unwrap_or(NO_PRODUCER);
+    put(batch, at::PRODUCER_ID, producer.producer_id.to_be_bytes());
+    put(
+        batch,
+        at::PRODUCER_EPOCH,
+        producer.producer_epoch.to_be_bytes(),
+    );
+    put(
+        batch,
+        at::BASE_SEQUENCE,
+        producer.base_sequence.to_be_bytes(),
+    );
+    let checksum = crc32c::crc32c(batch.get(at::ATTRIBUTES..).unwrap_or_default());
+    put(batch, at::CRC, checksum.to_be_bytes());
+}
+
+/// Writes a header field. A buffer without a whole header is a bug of the caller.
+fn put<const N: usize>(batch: &mut [u8], offset: usize, value: [u8; N]) {
+    let field = batch
+        .get_mut(offset..)
+        .and_then(|rest| rest.first_chunk_mut::<N>());
+    debug_assert!(field.is_some(), "no header field at {offset}");
+    if let Some(field) = field {
+        *field = value;
+    }
+}
