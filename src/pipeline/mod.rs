@@ -1,1 +1,5 @@
-//! To be written.
+//! The threads, joined up.
+
+pub mod chunk;
+pub mod schedule;
+pub mod shutdown;

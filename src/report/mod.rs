@@ -1,1 +1,3 @@
-//! To be written.
+//! What the user is told: counters, lines of text, the log, the statistics thread.
+
+pub mod stats;
