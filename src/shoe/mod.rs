@@ -1,1 +1,336 @@
-//! To be written.
+//! What is generated: shoe `n` of (seed, instance) is a pure function, so any record can be made again without making
+//! those before it.
+//!
+//! The message's type is generated from `schema/shoe.proto`; so are [`SCHEMA`] and [`MESSAGE_INDEXES`], and none of
+//! them can drift from the others. Making and encoding a shoe takes nothing from the heap: its texts are static or
+//! inline. This room never asks for the time, a socket, a thread, or a random number that is not derived from `n`.
+
+mod catalog;
+mod identity;
+mod json;
+mod random;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod distribution;
+
+use std::borrow::Cow;
+
+use quick_protobuf::{MessageWrite, Writer};
+
+use catalog::{Brand, Category, LINES, MODEL_NUMBER_COUNT, MODEL_NUMBER_MIN, NAME_BYTES_MAX};
+pub use catalog::{SALE_PRICE_MAX, SALE_PRICE_MIN};
+pub use identity::ID_BYTES;
+use identity::Identity;
+use random::{Bits, Words};
+
+/// The message as pb-rs generates it from the schema. It borrows its texts.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    clippy::all,
+    clippy::pedantic
+)] // generated
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/shoe.rs"));
+}
+
+/// The schema's text, as it is registered.
+pub const SCHEMA: &str = include_str!("../../schema/shoe.proto");
+
+/// Where the schema's text holds the message `Shoe`: the path of message indexes that the Confluent wire format wants.
+pub const MESSAGE_INDEXES: &[i32] = include!(concat!(env!("OUT_DIR"), "/message_indexes.rs"));
+
+/// Makes the shoes of one (seed, instance).
+#[derive(Debug, Clone)]
+pub struct ShoeGenerator {
+    identity: Identity,
+    words: Words,
+}
+
+impl ShoeGenerator {
+    /// The same seed and instance make the same shoes, byte for byte. No two instances ever share a shoe's id.
+    pub fn new(seed: u64, instance: u16) -> ShoeGenerator {
+        ShoeGenerator {
+            identity: Identity::new(seed, instance),
+            words: Words::new(seed, instance),
+        }
+    }
+
+    /// Shoe number `n`.
+    #[inline]
+    pub fn shoe(&self, n: u64) -> Shoe {
+        let [mut model, mut looks, mut stocking] = self.words.of(n);
+
+        let (brand, sale_price) = brand_and_price(&mut model);
+        let line = model.take::<3>();
+        let another_line = line + 1 + model.below::<5>(LINES - 1);
+        let name = ModelName::new(
+            entry(&brand.lines, line),
+            entry(&brand.lines, another_line),
+            MODEL_NUMBER_MIN + model.below::<16>(MODEL_NUMBER_COUNT),
+        );
+
+        let category = category_of(brand, looks.take::<2>());
+        let colour = entry(category.colours, looks.take::<4>());
+        // The mean of two dice: middling sizes are commoner.
+        let dice = looks.below::<8>(category.size_count) + looks.below::<8>(category.size_count);
+        let size_halves = category.size_halves_min + dice / 2 * category.size_step_halves;
+        let rating_tenths = catalog::rating_tenths(looks.take::<10>());
+
+        // The product of two dice: mostly few pairs, seldom many, sometimes none.
+        let stock = (stocking.take::<8>() * stocking.take::<8>()) >> STOCK_SHIFT;
+        let second = (u64::from(stocking.take::<32>()) * CREATED_AT_SECONDS) >> 32;
+
+        Shoe {
+            id: self.identity.id(n),
+            brand: brand.name,
+            name,
+            sale_price,
+            rating_tenths,
+            colour,
+            size_halves,
+            category: category.name,
+            stock,
+            created_at_ms: CREATED_AT_MIN_MS + 1000 * second,
+        }
+    }
+}
+
+/// A shoe. Its texts are static or inline: it owns nothing on the heap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shoe {
+    id: [u8; ID_BYTES],
+    brand: &'static str,
+    name: ModelName,
+    sale_price: u32,
+    rating_tenths: u8,
+    colour: &'static str,
+    size_halves: u32,
+    category: &'static str,
+    stock: u32,
+    created_at_ms: u64,
+}
+
+impl Shoe {
+    /// The UUID's text, in ASCII.
+    #[inline]
+    pub fn id(&self) -> &[u8; ID_BYTES] {
+        &self.id
+    }
+
+    /// The message that the schema describes, borrowing this shoe's texts.
+    #[inline]
+    #[allow(clippy::cast_possible_wrap)] // prices, stocks and times are far below their types' limits
+    pub fn message(&self) -> proto::Shoe<'_> {
+        proto::Shoe {
+            id: Cow::Borrowed(text(&self.id)),
+            brand: Cow::Borrowed(self.brand),
+            name: Cow::Borrowed(self.name.as_str()),
+            sale_price: self.sale_price as i32,
+            rating: f64::from(self.rating_tenths) / 10.0,
+            colour: Cow::Borrowed(self.colour),
+            size_eu: f64::from(self.size_halves) / 2.0,
+            category: Cow::Borrowed(self.category),
+            stock: self.stock as i32,
+            created_at: self.created_at_ms as i64,
+        }
+    }
+
+    /// Appends the message in Protobuf's encoding; at most [`PROTOBUF_BYTES_MAX`] bytes.
+    #[inline]
+    pub fn write_protobuf(&self, out: &mut Vec<u8>) {
+        let written = self.message().write_message(&mut Writer::new(out));
+        debug_assert!(written.is_ok(), "a vector takes every byte");
+    }
+
+    /// Appends one line of JSON, line feed included. Fields are named as in the schema; all numbers are JSON numbers.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        json::write_line(&self.message(), out);
+    }
+}
+
+/// No encoded shoe is longer.
+pub const PROTOBUF_BYTES_MAX: usize = 256;
+
+/// 2020-01-01T00:00:00Z: no shoe is older.
+const CREATED_AT_MIN_MS: u64 = 1_577_836_800_000;
+/// Five years: no shoe is younger than 2024-12-30T00:00:00Z.
+const CREATED_AT_SECONDS: u64 = 5 * 365 * 24 * 60 * 60;
+/// Brings the product of two bytes down to at most 508 pairs.
+const STOCK_SHIFT: u32 = 7;
+
+/// The brand at `slot` of 256, and a price that suits it, in US cents.
+///
+/// Slots run from the cheapest brand to the dearest, so a random number within its slot says how dear the shoe should
+/// be, evenly spread over all shoes. An independent number of the same spread blurs this. What share of all shoes has
+/// a smaller sum is known (two dice make a triangle), and that share is the price's quantile: the prices of all
+/// shoes have the catalogue's distribution exactly, whatever the brands' weights.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // quantiles and slots are masked or divided down to their types
+fn brand_and_price(model: &mut Bits) -> (&'static Brand, u32) {
+    let slot = model.take::<8>();
+    let dearness = (slot << 8) | model.take::<8>();
+    let sum = dearness + model.take::<16>();
+    let quantile = if sum < 1 << 16 {
+        (u64::from(sum) * u64::from(sum)) >> 17
+    } else {
+        let rest = u64::from((1 << 17) - 1 - sum);
+        (1 << 16) - 1 - ((rest * rest) >> 17)
+    };
+    let price = 100 * catalog::price_dollars(quantile as u16)
+        + catalog::price_ending(model.take::<8>() as u8);
+    (
+        catalog::brand_at(slot as u8),
+        price.clamp(SALE_PRICE_MIN, SALE_PRICE_MAX),
+    )
+}
+
+#[inline]
+fn category_of(brand: &Brand, index: u32) -> &'static Category {
+    let [first, second, third, fourth] = brand.categories;
+    match index {
+        0 => first,
+        1 => second,
+        2 => third,
+        _ => fourth,
+    }
+}
+
+#[inline]
+fn entry<const N: usize>(table: &[&'static str; N], index: u32) -> &'static str {
+    const { assert!(N.is_power_of_two()) };
+    table
+        .get(index as usize & (N - 1))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// A model's name, kept inline.
+#[derive(Clone, PartialEq, Eq)]
+struct ModelName {
+    bytes: [u8; NAME_BYTES_MAX],
+    length: usize,
+}
+
+impl ModelName {
+    #[inline]
+    fn new(line: &str, variant: &str, number: u32) -> ModelName {
+        let mut name = ModelName {
+            bytes: [0; NAME_BYTES_MAX],
+            length: 0,
+        };
+        name.push(line.as_bytes());
+        name.push(b" ");
+        name.push(variant.as_bytes());
+        let digit = |divisor: u32| b'0' + (number / divisor % 10) as u8;
+        name.push(&[b' ', digit(100), digit(10), digit(1)]);
+        name
+    }
+
+    /// The catalogue's words fit, which the compiler has checked.
+    #[inline]
+    fn push(&mut self, part: &[u8]) {
+        let start = self.length;
+        let end = start + part.len();
+        match self.bytes.get_mut(start..end) {
+            Some(room) => {
+                room.copy_from_slice(part);
+                self.length = end;
+            }
+            None => debug_assert!(false, "a model name is at most {NAME_BYTES_MAX} bytes"),
+        }
+    }
+
+    #[inline]
+    fn as_str(&self) -> &str {
+        text(self.bytes.get(..self.length).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for ModelName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// Texts of ours are UTF-8 by construction; the standard library has to look all the same.
+#[inline]
+fn text(bytes: &[u8]) -> &str {
+    let text = std::str::from_utf8(bytes);
+    debug_assert!(text.is_ok());
+    text.unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use quick_protobuf::{BytesReader, MessageRead};
+
+    fn encoded(shoe: &Shoe) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        shoe.write_protobuf(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_shoe_depends_on_nothing_but_seed_instance_and_number() {
+        let here = ShoeGenerator::new(42, 7);
+        let there = ShoeGenerator::new(42, 7);
+        let forwards: Vec<_> = (0..100).map(|n| here.shoe(n)).collect();
+        let backwards: Vec<_> = (0..100).rev().map(|n| there.shoe(n)).collect();
+        assert!(forwards.iter().eq(backwards.iter().rev()));
+        assert_ne!(here.shoe(0), ShoeGenerator::new(43, 7).shoe(0));
+        assert_ne!(here.shoe(0), ShoeGenerator::new(42, 8).shoe(0));
+    }
+
+    #[test]
+    fn a_seed_names_the_same_shoe_in_every_version() {
+        let mut json = Vec::new();
+        ShoeGenerator::new(42, 1).shoe(1000).write_json(&mut json);
+        assert_eq!(
+            String::from_utf8(json).unwrap(),
+            concat!(
+                r#"{"id":"d7f58fbb-78f0-42ec-a827-c60373ba9478","brand":"Plodwell","name":"Basic Spring 197","#,
+                r#""sale_price":7397,"rating":0.0,"colour":"tan","size_eu":45.0,"category":"sandal","stock":43,"#,
+                r#""created_at":1685380171000}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn protobuf_reads_back_as_what_was_written() {
+        let generator = ShoeGenerator::new(1, 0);
+        for n in (0..1000).chain([u64::MAX]) {
+            let shoe = generator.shoe(n);
+            let bytes = encoded(&shoe);
+            assert!(bytes.len() <= PROTOBUF_BYTES_MAX);
+            let read =
+                proto::Shoe::from_reader(&mut BytesReader::from_bytes(&bytes), &bytes).unwrap();
+            assert_eq!(read, shoe.message());
+            assert_eq!(read.id.as_bytes(), shoe.id());
+        }
+    }
+
+    #[test]
+    fn protobuf_is_appended() {
+        let shoe = ShoeGenerator::new(1, 0).shoe(5);
+        let mut out = b"frame".to_vec();
+        shoe.write_protobuf(&mut out);
+        assert_eq!(out[..5], *b"frame");
+        assert_eq!(out[5..], encoded(&shoe));
+    }
+
+    #[test]
+    fn the_message_index_is_that_of_the_schemas_first_message() {
+        let first = SCHEMA
+            .lines()
+            .find(|line| line.starts_with("message "))
+            .unwrap();
+        assert_eq!(first, "message Shoe {");
+        assert_eq!(MESSAGE_INDEXES, [0]);
+    }
+}
