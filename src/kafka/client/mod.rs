@@ -1,1 +1,310 @@
-//! To be written.
+//! The producer as a state machine.
+//!
+//! It has no socket, no clock, no thread and no randomness of its own: time is an argument, the seed is given, and the same
+//! inputs give the same outputs. So a simulation can drive it through any history of a cluster, in virtual time.
+//!
+//! ```text
+//!             push(record)                      poll_action() ─▶ Connect | Send | Close
+//!   owner ──▶ handle_connected | _frame | … ──▶ poll_event()  ─▶ Acknowledged | Failed | Warning | Fatal
+//!             handle_timeout, close             poll_timeout()
+//! ```
+//!
+//! After every input the owner takes all actions and events, then waits for the next input, at most until `poll_timeout`.
+//!
+//! * `accumulator`: records become batches; the memory bound.
+//! * `partition`: the order of a partition's batches; **when a batch may be sent, and when it may fail**.
+//! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
+//! * `session`: one connection. `cluster`: which brokers there are.
+//! * `drive`: what to do next. `answers`: what an answer means.
+//!
+//! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
+//! [`Event::Abandoned`].
+
+mod accumulator;
+mod answers;
+mod backoff;
+mod cluster;
+mod drive;
+mod event;
+mod partition;
+mod partitioner;
+mod sequence;
+mod session;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+pub use accumulator::{DueTimes, Record};
+pub use event::{Action, ConnectionId, DeliveryError, Event, FatalError};
+
+use accumulator::Memory;
+use cluster::Cluster;
+use partition::{Partition, Pushed, Rules};
+use partitioner::Sticky;
+use sequence::ProducerIdentity;
+use session::{Session, SessionError};
+
+use super::config::ProducerConfig;
+use super::wire::compression::CompressionError;
+
+/// How long a client looks for a usable broker before it gives up at the start.
+pub const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one connection may take to be made and to settle versions, before another is tried.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a record costs beside key and value, at most: lengths, deltas, header count and its due time.
+const RECORD_OVERHEAD_BYTES_MAX: usize = 64;
+
+/// The memory is full: the record was not taken. Push it again when [`Client::wants_records`] says so.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// A producer to one topic. See the module.
+#[derive(Debug)]
+pub struct Client {
+    config: ProducerConfig,
+    rules: Rules,
+    rng: fastrand::Rng,
+    memory: Memory,
+    partitions: Vec<Partition>,
+    sticky: Sticky,
+    cluster: Cluster,
+    sessions: BTreeMap<ConnectionId, Session>,
+    next_connection: ConnectionId,
+    identity: Identity,
+    phase: Phase,
+    started: Instant,
+    topic_missing_since: Option<Instant>,
+    topic_creation: TopicCreation,
+    /// Bytes of a record that did not fit: batches leave without lingering until it does.
+    refused_bytes: Option<usize>,
+    last_error: Option<String>,
+    first_partition: usize,
+    dirty: bool,
+    wake_at: Option<Instant>,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Looking for the topic, and for a producer id.
+    Starting,
+    Running,
+    /// No more records; what is here is delivered, until the deadline.
+    Closing {
+        deadline: Instant,
+    },
+    Closed,
+}
+
+/// The producer id that partitions begin with.
+#[derive(Debug, Default)]
+struct Identity {
+    current: Option<ProducerIdentity>,
+    asked_on: Option<ConnectionId>,
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum TopicCreation {
+    NotWanted,
+    Wanted,
+    AskedOn(ConnectionId),
+}
+
+impl Client {
+    /// A client that will begin to connect at the first [`Client::poll_action`].
+    pub fn new(config: ProducerConfig, seed: u64, now: Instant) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        Self {
+            rules: Rules {
+                idempotence: config.idempotence,
+                compression: config.compression,
+                batch_size: config.batch_size,
+                linger: config.linger,
+                delivery_timeout: config.delivery_timeout,
+            },
+            memory: Memory::new(config.buffer_memory),
+            cluster: Cluster::new(&config.bootstrap_servers, &mut rng),
+            rng,
+            partitions: Vec::new(),
+            sticky: Sticky::default(),
+            sessions: BTreeMap::new(),
+            next_connection: 1,
+            identity: Identity::default(),
+            phase: Phase::Starting,
+            started: now,
+            topic_missing_since: None,
+            topic_creation: TopicCreation::NotWanted,
+            refused_bytes: None,
+            last_error: None,
+            first_partition: 0,
+            dirty: true,
+            wake_at: None,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Whether [`Client::push`] makes sense: the topic is known, the client is not closing, and there is room.
+    pub fn wants_records(&self) -> bool {
+        self.phase == Phase::Running
+            && self
+                .memory
+                .fits(self.refused_bytes.unwrap_or(RECORD_OVERHEAD_BYTES_MAX))
+    }
+
+    /// Bytes of records that are neither acknowledged nor failed.
+    pub fn buffered_bytes(&self) -> usize {
+        self.memory.used()
+    }
+
+    /// Records that were sent and not yet answered.
+    pub fn records_in_flight(&self) -> usize {
+        self.partitions
+            .iter()
+            .map(Partition::records_in_flight)
+            .sum()
+    }
+
+    /// Everything is answered or given up, and every connection is closed.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Takes a record.
+    ///
+    /// # Errors
+    /// When the memory is full, or the client is not running.
+    pub fn push(&mut self, record: &Record<'_>, now: Instant) -> Result<(), Full> {
+        let bytes =
+            record.key.map_or(0, <[u8]>::len) + record.value.len() + RECORD_OVERHEAD_BYTES_MAX;
+        if self.phase != Phase::Running || !self.memory.fits(bytes) {
+            self.dirty |= self.refused_bytes.is_none();
+            self.refused_bytes = Some(bytes);
+            return Err(Full);
+        }
+        self.refused_bytes = None;
+        let slot = if let Some(key) = record.key {
+            partitioner::by_key(key, self.partitions.len())
+        } else {
+            let led = |slot: usize| {
+                self.partitions
+                    .get(slot)
+                    .is_some_and(|p| p.leader.is_some())
+            };
+            self.sticky
+                .choose(self.partitions.len(), led, &mut self.rng)
+        };
+        let Some(partition) = self.partitions.get_mut(slot) else {
+            return Err(Full);
+        };
+        match partition.push(record, &self.rules, &mut self.memory, now) {
+            Ok(Pushed::Joined) => {}
+            Ok(Pushed::Opened) => self.dirty = true,
+            Ok(Pushed::Completed) => {
+                self.dirty = true;
+                self.sticky.batch_left(slot);
+            }
+            Err((records, error)) => self.unsealable(records, &error),
+        }
+        Ok(())
+    }
+
+    fn unsealable(&mut self, records: usize, error: &CompressionError) {
+        self.events.push_back(Event::Failed {
+            records,
+            error: DeliveryError::Unsealable(error.to_string()),
+        });
+    }
+
+    /// A connection stands.
+    pub fn handle_connected(&mut self, connection: ConnectionId, now: Instant) {
+        self.dirty = true;
+        if let Some(session) = self.sessions.get_mut(&connection) {
+            let frame = session.handle_connected(now);
+            self.actions.push_back(Action::Send { connection, frame });
+        }
+    }
+
+    /// A connection could not be made. `reason` is one line that says where to.
+    pub fn handle_connect_failed(&mut self, connection: ConnectionId, reason: &str, now: Instant) {
+        self.disconnected(connection, reason, now);
+    }
+
+    /// A request has been handed to the operating system.
+    pub fn handle_written(&mut self, connection: ConnectionId, correlation_id: i32, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return;
+        };
+        let unanswered = session.handle_written(correlation_id, now);
+        self.dirty |= !unanswered.is_empty();
+        for (slot, id) in unanswered {
+            self.acknowledge(slot, id);
+        }
+    }
+
+    /// An answer has come: a frame without its length prefix.
+    pub fn handle_frame(&mut self, connection: ConnectionId, frame: &[u8], now: Instant) {
+        self.dirty = true;
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return;
+        };
+        let node = session.node;
+        let outcome = match session.handle_frame(frame, now) {
+            Ok(answer) => {
+                self.cluster.works(node);
+                self.handle_answer(connection, node, answer, now)
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(SessionError::Broken(reason)) => self.break_off(connection, &reason, now),
+            Err(SessionError::TooOld(reason)) => {
+                let reason = format!("{} {reason}", self.cluster.describe(node));
+                self.fail(FatalError::TooOld { reason });
+            }
+        }
+    }
+
+    /// A connection has ended. `reason` is one line that says which.
+    pub fn handle_closed(&mut self, connection: ConnectionId, reason: &str, now: Instant) {
+        self.disconnected(connection, reason, now);
+    }
+
+    /// The instant that [`Client::poll_timeout`] named has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.dirty |= self.wake_at.is_some_and(|at| at <= now);
+    }
+
+    /// No more records: everything that is here is delivered, or given up at the deadline. A later call may bring the
+    /// deadline forward.
+    pub fn close(&mut self, deadline: Instant) {
+        self.dirty = true;
+        match &mut self.phase {
+            Phase::Starting | Phase::Running => self.phase = Phase::Closing { deadline },
+            Phase::Closing { deadline: earlier } => *earlier = deadline.min(*earlier),
+            Phase::Closed => {}
+        }
+    }
+
+    /// What is to be done on the network.
+    pub fn poll_action(&mut self, now: Instant) -> Option<Action> {
+        if std::mem::take(&mut self.dirty) {
+            self.drive(now);
+        }
+        self.actions.pop_front()
+    }
+
+    /// What has happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Client::handle_timeout`], if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.wake_at
+    }
+}

@@ -148,6 +148,16 @@ impl Link {
         self.control.close();
     }
 
+    /// Whether the link has come to its end, of its own or by [`Link::close`]. Its last event may still be on the way.
+    pub fn has_ended(&self) -> bool {
+        self.control.has_ended()
+    }
+
+    /// Whether both threads are gone, so that [`Link::join`] will not wait.
+    pub fn is_finished(&self) -> bool {
+        self.writer.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits until both threads are gone. Does not close the link: without [`Link::close`] it waits for the broker to
     /// end it.
     ///

@@ -1,0 +1,388 @@
+//! What a broker's answer means.
+//!
+//! A code is looked up in one table (`wire::ErrorCode`); here its action is carried out. An answer that lacks what was asked
+//! poisons the connection, whose batches are then of unknown fate.
+
+use std::time::{Duration, Instant};
+
+use super::event::{ConnectionId, DeliveryError, Event, FatalError};
+use super::partition::{BatchId, Partition};
+use super::sequence::ProducerIdentity;
+use super::session::{Answer, SentBatch, SessionError};
+use super::{Client, Phase, TopicCreation};
+use crate::kafka::config::HostPort;
+use crate::kafka::wire::ErrorCode;
+use crate::kafka::wire::error_code::ProduceAction;
+use crate::kafka::wire::message::{
+    CreateTopicsResponse, InitProducerIdResponse, MetadataResponse, MetadataTopic, ProduceResponse,
+    ProducedPartition,
+};
+
+/// How long a topic may be unknown at the start: a topic that was just created is not known to every broker at once.
+const TOPIC_MISSING_MAX: Duration = Duration::from_secs(3);
+/// How long to wait before asking again for a producer id.
+const PRODUCER_ID_BACKOFF: Duration = Duration::from_millis(100);
+/// How many partitions a topic may have before we doubt the answer.
+const PARTITIONS_MAX: usize = 100_000;
+
+impl Client {
+    pub(super) fn handle_answer(
+        &mut self,
+        connection: ConnectionId,
+        node: i32,
+        answer: Answer,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        match answer {
+            Answer::Negotiated => Ok(()),
+            Answer::Renegotiate(frame) => {
+                self.actions
+                    .push_back(super::Action::Send { connection, frame });
+                Ok(())
+            }
+            Answer::Metadata(response) => {
+                self.handle_metadata(response, now);
+                Ok(())
+            }
+            Answer::ProducerId(response) => {
+                self.handle_producer_id(&response, now);
+                Ok(())
+            }
+            Answer::TopicCreated(response) => {
+                self.handle_topic_created(response);
+                Ok(())
+            }
+            Answer::Produced(sent, response) => self.handle_produced(node, sent, response, now),
+        }
+    }
+
+    fn handle_metadata(&mut self, response: MetadataResponse, now: Instant) {
+        for broker in &response.brokers {
+            if let (0.., Ok(port @ 1..)) = (broker.node_id, u16::try_from(broker.port)) {
+                self.cluster.learn(
+                    broker.node_id,
+                    HostPort {
+                        host: broker.host.clone(),
+                        port,
+                    },
+                );
+            }
+        }
+        if !response.brokers.is_empty() {
+            self.cluster
+                .retain(|id| response.brokers.iter().any(|broker| broker.node_id == id));
+        }
+        self.cluster.controller = Some(response.controller_id).filter(|&id| id >= 0);
+        let ours =
+            |topic: &MetadataTopic| topic.name.as_deref() == Some(self.config.topic.as_str());
+        let complete = match response.topics.into_iter().find(ours) {
+            Some(topic) => self.handle_topic(&topic, now),
+            None => false,
+        };
+        self.cluster.refresh.answered(complete, now, &mut self.rng);
+        self.begin_if_ready(now);
+    }
+
+    /// Takes over the topic's partitions. `false` if something about them is still open.
+    fn handle_topic(&mut self, topic: &MetadataTopic, now: Instant) -> bool {
+        match topic.error {
+            ErrorCode::NONE => {}
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                self.topic_missing(now);
+                return false;
+            }
+            code @ (ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION)
+                if self.phase == Phase::Starting =>
+            {
+                self.fail(FatalError::TopicRefused {
+                    topic: self.config.topic.clone(),
+                    code,
+                });
+                return false;
+            }
+            code => {
+                let message = format!("topic {}: {code}", self.config.topic);
+                self.last_error = Some(message.clone());
+                self.warn("topic", message);
+                return false;
+            }
+        }
+        self.topic_missing_since = None;
+        self.topic_creation = TopicCreation::NotWanted;
+        let count = topic.partitions.len().min(PARTITIONS_MAX);
+        for index in self.partitions.len()..count {
+            self.partitions
+                .push(Partition::new(i32::try_from(index).unwrap_or(i32::MAX)));
+        }
+        let mut complete = count > 0;
+        for partition in &mut self.partitions {
+            let told = topic
+                .partitions
+                .iter()
+                .find(|told| told.index == partition.index);
+            partition.leader = told
+                .map(|told| told.leader_id)
+                .filter(|&leader| leader >= 0);
+            complete &= partition.leader.is_some();
+        }
+        complete
+    }
+
+    fn topic_missing(&mut self, now: Instant) {
+        let topic = &self.config.topic;
+        self.last_error = Some(format!("topic {topic} does not exist"));
+        if self.phase != Phase::Starting {
+            for partition in &mut self.partitions {
+                partition.leader = None;
+            }
+            self.warn(
+                "topic",
+                format!("topic {} does not exist any more", self.config.topic),
+            );
+            return;
+        }
+        if self.config.create_topic.is_some() {
+            if self.topic_creation == TopicCreation::NotWanted {
+                self.topic_creation = TopicCreation::Wanted;
+            }
+            return;
+        }
+        let since = *self.topic_missing_since.get_or_insert(now);
+        if since + TOPIC_MISSING_MAX <= now {
+            self.fail(FatalError::TopicMissing {
+                topic: self.config.topic.clone(),
+            });
+        }
+    }
+
+    fn handle_topic_created(&mut self, response: CreateTopicsResponse) {
+        let ours = response
+            .topics
+            .into_iter()
+            .find(|topic| topic.name == self.config.topic);
+        // Whatever the answer, metadata shows whether the topic is there; if not, it is asked for again.
+        self.topic_creation = TopicCreation::NotWanted;
+        self.cluster.refresh.want();
+        let Some(created) = ours else { return };
+        match created.error {
+            ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => {}
+            code if is_retriable(code) => {
+                self.last_error = Some(format!("creating topic {}: {code}", self.config.topic));
+            }
+            code => self.fail(FatalError::TopicNotCreated {
+                topic: self.config.topic.clone(),
+                code,
+                message: created.error_message,
+            }),
+        }
+    }
+
+    fn handle_producer_id(&mut self, response: &InitProducerIdResponse, now: Instant) {
+        self.identity.asked_on = None;
+        match response.error {
+            ErrorCode::NONE => {
+                let (id, epoch) = (response.producer_id, response.producer_epoch);
+                self.identity.current = Some(ProducerIdentity { id, epoch });
+                self.begin_if_ready(now);
+            }
+            code if is_retriable(code) => {
+                self.last_error = Some(format!("asking for a producer id: {code}"));
+                self.identity.not_before = Some(now + PRODUCER_ID_BACKOFF);
+            }
+            code => self.fail(FatalError::Refused {
+                request: "a producer id (KAFKA_ENABLE_IDEMPOTENCE)",
+                code,
+            }),
+        }
+    }
+
+    /// Records can be taken once the topic is known and sequences can be given.
+    fn begin_if_ready(&mut self, now: Instant) {
+        let identified = self.identity.current.is_some() || !self.rules.idempotence;
+        if self.phase != Phase::Starting || self.partitions.is_empty() || !identified {
+            return;
+        }
+        self.phase = Phase::Running;
+        self.last_error = None;
+        self.events.push_back(Event::Ready {
+            partitions: self.partitions.len(),
+        });
+        let leaders: Vec<i32> = self
+            .partitions
+            .iter()
+            .filter_map(|partition| partition.leader)
+            .collect();
+        for leader in leaders {
+            self.connected(leader, now);
+        }
+    }
+
+    fn handle_produced(
+        &mut self,
+        node: i32,
+        sent: Vec<SentBatch>,
+        response: ProduceResponse,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        for endpoint in response.node_endpoints {
+            if let (0.., Ok(port @ 1..)) = (endpoint.node_id, u16::try_from(endpoint.port)) {
+                self.cluster.learn(
+                    endpoint.node_id,
+                    HostPort {
+                        host: endpoint.host,
+                        port,
+                    },
+                );
+            }
+        }
+        let mut answered: Vec<ProducedPartition> = response
+            .topics
+            .into_iter()
+            .filter(|topic| topic.name == self.config.topic)
+            .flat_map(|topic| topic.partitions)
+            .collect();
+        let mut missing = None;
+        for (slot, id) in sent {
+            let Some(index) = self.partitions.get(slot).map(|partition| partition.index) else {
+                continue;
+            };
+            if let Some(position) = answered
+                .iter()
+                .position(|partition| partition.index == index)
+            {
+                self.handle_outcome(node, slot, id, answered.swap_remove(position), now);
+            } else {
+                missing = Some(index);
+                self.retry(slot, id, true, now);
+            }
+        }
+        match missing {
+            None => Ok(()),
+            Some(index) => Err(SessionError::Broken(format!(
+                "its answer lacks partition {index}, which was asked for"
+            ))),
+        }
+    }
+
+    fn handle_outcome(
+        &mut self,
+        node: i32,
+        slot: usize,
+        id: BatchId,
+        outcome: ProducedPartition,
+        now: Instant,
+    ) {
+        let code = outcome.error;
+        let action = code.produce_action();
+        if !matches!(
+            action,
+            ProduceAction::Acknowledged | ProduceAction::Duplicate
+        ) {
+            self.note_code(&outcome);
+        }
+        let Some(partition) = self.partitions.get_mut(slot) else {
+            return;
+        };
+        match action {
+            ProduceAction::Acknowledged | ProduceAction::Duplicate => self.acknowledge(slot, id),
+            ProduceAction::Retry => self.retry(slot, id, code.may_have_been_written(), now),
+            ProduceAction::RetryAfterRefresh => {
+                // Unless the answer itself says who leads now, the partition waits for metadata.
+                match outcome.current_leader {
+                    Some((leader, _))
+                        if leader >= 0 && leader != node && self.cluster.node(leader).is_some() =>
+                    {
+                        partition.leader = Some(leader);
+                    }
+                    _ => self.cluster.refresh.want(),
+                }
+                self.retry(slot, id, code.may_have_been_written(), now);
+            }
+            ProduceAction::Rebootstrap => {
+                self.retry(slot, id, false, now);
+                self.cluster.forget_brokers();
+            }
+            ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {
+                partition.out_of_order(id, now, &mut self.rng);
+            }
+            ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
+            ProduceAction::Split => {
+                if let Err(Some(batch)) = partition.split(id, &self.rules, &mut self.memory) {
+                    let (records, _) = batch.finish(&mut self.memory);
+                    self.refused(records, outcome);
+                }
+            }
+            ProduceAction::FailBatch => {
+                if let Some(batch) = partition.fail(id) {
+                    let (records, _) = batch.finish(&mut self.memory);
+                    self.refused(records, outcome);
+                }
+            }
+            ProduceAction::Fatal => {
+                self.retry(slot, id, false, now);
+                self.fail(FatalError::Refused {
+                    request: "Produce",
+                    code,
+                });
+            }
+        }
+    }
+
+    /// A retriable code is worth a line; one that fails records is told with them.
+    fn note_code(&mut self, outcome: &ProducedPartition) {
+        let mut message = format!("partition {}: {}", outcome.index, outcome.error);
+        if let Some(words) = &outcome.error_message {
+            message.push_str(": ");
+            message.push_str(words);
+        }
+        if outcome.error.produce_action() != ProduceAction::FailBatch {
+            self.warn("broker", format!("{message}; trying again"));
+        }
+        self.last_error = Some(message);
+    }
+
+    fn refused(&mut self, records: usize, outcome: ProducedPartition) {
+        let first_words = outcome
+            .record_errors
+            .into_iter()
+            .find_map(|record| record.message);
+        let error = DeliveryError::Refused {
+            partition: outcome.index,
+            code: outcome.error,
+            message: outcome.error_message.or(first_words),
+        };
+        self.events.push_back(Event::Failed { records, error });
+    }
+
+    pub(super) fn acknowledge(&mut self, slot: usize, id: BatchId) {
+        let batch = self
+            .partitions
+            .get_mut(slot)
+            .and_then(|partition| partition.acknowledge(id));
+        if let Some(batch) = batch {
+            let (records, due) = batch.finish(&mut self.memory);
+            self.events.push_back(Event::Acknowledged { records, due });
+        }
+    }
+
+    fn retry(&mut self, slot: usize, id: BatchId, may_be_written: bool, now: Instant) {
+        if let Some(partition) = self.partitions.get_mut(slot) {
+            partition.retry(id, may_be_written, now, &mut self.rng);
+        }
+    }
+}
+
+/// Whether asking again may help, for requests other than Produce.
+fn is_retriable(code: ErrorCode) -> bool {
+    matches!(
+        code.produce_action(),
+        ProduceAction::Retry | ProduceAction::RetryAfterRefresh
+    ) || matches!(
+        code,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::NOT_COORDINATOR
+            | ErrorCode::NOT_CONTROLLER
+            | ErrorCode::CONCURRENT_TRANSACTIONS
+    )
+}

@@ -1,0 +1,250 @@
+//! Which brokers there are, which of them can be asked, and when to ask anew.
+//!
+//! The configured addresses are nodes like any other, with negative ids; they are turned to while no broker is known, and
+//! again when none of the known ones answers. Invariant: a node has at most one connection. This module never sends anything.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::event::ConnectionId;
+use crate::kafka::config::HostPort;
+
+const RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
+const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+const REFRESH_BACKOFF: Duration = Duration::from_millis(100);
+const REFRESH_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// How old metadata may grow (`metadata.max.age.ms`).
+const METADATA_AGE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// A broker, or an address to begin with.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) address: HostPort,
+    pub(super) connection: Option<ConnectionId>,
+    backoff: Backoff,
+    not_before: Option<Instant>,
+}
+
+impl Node {
+    fn new(address: HostPort) -> Self {
+        let backoff = Backoff::new(RECONNECT_BACKOFF, RECONNECT_BACKOFF_MAX);
+        Self {
+            address,
+            connection: None,
+            backoff,
+            not_before: None,
+        }
+    }
+
+    /// Until when it is left alone after a failure, if that is still to come.
+    pub(super) fn left_alone_until(&self, now: Instant) -> Option<Instant> {
+        self.not_before.filter(|&at| at > now)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    nodes: BTreeMap<i32, Node>,
+    pub(super) controller: Option<i32>,
+    pub(super) refresh: Refresh,
+}
+
+impl Cluster {
+    /// Knows nothing but where to begin, in an order of its own so that not every client begins at the same broker.
+    pub(super) fn new(bootstrap: &[HostPort], rng: &mut fastrand::Rng) -> Self {
+        let mut order: Vec<&HostPort> = bootstrap.iter().collect();
+        rng.shuffle(&mut order);
+        let nodes = (1..)
+            .zip(order)
+            .map(|(n, address): (i32, _)| (-n, Node::new(address.clone())))
+            .collect();
+        Self {
+            nodes,
+            controller: None,
+            refresh: Refresh::new(),
+        }
+    }
+
+    pub(super) fn node(&self, id: i32) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    pub(super) fn node_mut(&mut self, id: i32) -> Option<&mut Node> {
+        self.nodes.get_mut(&id)
+    }
+
+    /// What logs and threads call a node.
+    pub(super) fn name(id: i32) -> String {
+        if id < 0 {
+            format!("bootstrap-{}", id.unsigned_abs())
+        } else {
+            format!("broker-{id}")
+        }
+    }
+
+    /// Its name and where it is.
+    pub(super) fn describe(&self, id: i32) -> String {
+        let name = Self::name(id);
+        self.node(id)
+            .map_or(name.clone(), |node| format!("{name} ({})", node.address))
+    }
+
+    /// A broker that metadata named. Its address may have changed.
+    pub(super) fn learn(&mut self, id: i32, address: HostPort) {
+        let node = self
+            .nodes
+            .entry(id)
+            .or_insert_with(|| Node::new(address.clone()));
+        if node.address != address {
+            // The open connection, if any, leads to the old address: it serves until it ends.
+            node.address = address;
+            node.backoff.reset();
+            node.not_before = None;
+        }
+    }
+
+    /// Forgets brokers that metadata does not name any more, unless they are still connected.
+    pub(super) fn retain(&mut self, named: impl Fn(i32) -> bool) {
+        self.nodes
+            .retain(|&id, node| id < 0 || named(id) || node.connection.is_some());
+    }
+
+    /// Forgets every broker: back to the configured addresses (KIP-1102).
+    pub(super) fn forget_brokers(&mut self) {
+        self.nodes.retain(|&id, _| id < 0);
+        self.controller = None;
+        self.refresh.want();
+    }
+
+    /// Someone to connect to for a question that any broker can answer: a known broker that has not failed, or else the one
+    /// that failed least, the configured addresses included.
+    pub(super) fn anyone_to_connect(&self, now: Instant) -> Candidate {
+        let unconnected = || {
+            self.nodes
+                .iter()
+                .filter(|(_, node)| node.connection.is_none())
+        };
+        let healthy = unconnected().find(|&(&id, node)| id >= 0 && node.backoff.failures() == 0);
+        if let Some((&id, _)) = healthy {
+            return Candidate::Node(id);
+        }
+        let free = unconnected().filter(|(_, node)| node.left_alone_until(now).is_none());
+        // Bootstrap ids count down from −1: the order of the shuffled list is that of falling ids.
+        match free.min_by_key(|&(&id, node)| (node.backoff.failures(), std::cmp::Reverse(id))) {
+            Some((&id, _)) => Candidate::Node(id),
+            None => Candidate::NotBefore(
+                unconnected()
+                    .filter_map(|(_, node)| node.left_alone_until(now))
+                    .min(),
+            ),
+        }
+    }
+
+    /// A connection to the node ended, or never began.
+    pub(super) fn disconnected(&mut self, id: i32, now: Instant, rng: &mut fastrand::Rng) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.connection = None;
+            node.not_before = Some(now + node.backoff.after_failure(rng));
+        }
+    }
+
+    /// The connection to the node was closed by us, in peace.
+    pub(super) fn parted(&mut self, id: i32) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.connection = None;
+        }
+    }
+
+    /// The node answered.
+    pub(super) fn works(&mut self, id: i32) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.backoff.reset();
+        }
+    }
+}
+
+/// What [`Cluster::anyone_to_connect`] finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Candidate {
+    Node(i32),
+    NotBefore(Option<Instant>),
+}
+
+/// When to ask for metadata.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    wanted: bool,
+    asked_on: Option<ConnectionId>,
+    known_at: Option<Instant>,
+    not_before: Option<Instant>,
+    backoff: Backoff,
+}
+
+impl Refresh {
+    fn new() -> Self {
+        let backoff = Backoff::new(REFRESH_BACKOFF, REFRESH_BACKOFF_MAX);
+        Self {
+            wanted: true,
+            asked_on: None,
+            known_at: None,
+            not_before: None,
+            backoff,
+        }
+    }
+
+    /// What is known is in doubt.
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// The earliest instant to ask at; `None`: at once. Means nothing while an answer is awaited.
+    fn earliest(&self) -> Option<Instant> {
+        let aged = self
+            .known_at
+            .map(|at| at + METADATA_AGE_MAX)
+            .filter(|_| !self.wanted);
+        aged.max(self.not_before)
+    }
+
+    /// Whether to ask, and if not, from when on.
+    pub(super) fn due(&self, now: Instant) -> Due {
+        match self.earliest() {
+            _ if self.asked_on.is_some() => Due::Awaited,
+            Some(at) if at > now => Due::At(at),
+            _ => Due::Now,
+        }
+    }
+
+    pub(super) fn asked(&mut self, connection: ConnectionId) {
+        self.asked_on = Some(connection);
+    }
+
+    /// An answer came. If it leaves something open the next question follows, with backoff.
+    pub(super) fn answered(&mut self, complete: bool, now: Instant, rng: &mut fastrand::Rng) {
+        self.asked_on = None;
+        self.known_at = Some(now);
+        self.wanted = !complete;
+        let wait = self.backoff.after_failure(rng);
+        if complete {
+            self.backoff.reset();
+        }
+        self.not_before = Some(now + wait);
+    }
+
+    /// A connection ended: the answer will not come on it.
+    pub(super) fn disconnected(&mut self, connection: ConnectionId) {
+        if self.asked_on == Some(connection) {
+            self.asked_on = None;
+        }
+    }
+}
+
+/// What [`Refresh::due`] answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Now,
+    At(Instant),
+    Awaited,
+}

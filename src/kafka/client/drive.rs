@@ -1,0 +1,488 @@
+//! What to do next, looked at afresh after every input.
+//!
+//! Each step either acts or says through [`Client::wake`] at which instant it would; so `poll_timeout` is never earlier than
+//! there is something to do, and an idle client does not wake at all.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cluster::{Candidate, Cluster, Due};
+use super::event::{Action, ConnectionId, DeliveryError, Event, FatalError};
+use super::partition::{Abandoned, Moment, Poll};
+use super::session::{SentBatch, Session};
+use super::{CONNECT_TIMEOUT, Client, Phase, START_TIMEOUT, TopicCreation};
+use crate::kafka::wire::message::{CreateTopicsRequest, PartitionBatch, ProduceRequest};
+
+/// How long a request may grow, batches included: past it the next batch waits for the next request. A broker takes 100 MiB
+/// (`socket.request.max.bytes`).
+const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A connection that nothing went over for so long is closed, before the broker does (`connections.max.idle.ms`).
+const IDLE_MAX: Duration = Duration::from_secs(9 * 60);
+/// How long one candidate may take to connect before another is tried beside it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Client {
+    pub(super) fn drive(&mut self, now: Instant) {
+        self.wake_at = None;
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.check_deadlines(now);
+        self.check_sessions(now);
+        self.expire(now);
+        self.ask(now);
+        self.connect_leaders(now);
+        self.produce(now);
+        if matches!(self.phase, Phase::Closing { .. })
+            && self
+                .partitions
+                .iter()
+                .all(super::partition::Partition::is_empty)
+        {
+            self.shut();
+        }
+    }
+
+    fn wake(&mut self, at: Instant) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// The start's deadline, and the close's.
+    fn check_deadlines(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Starting if self.started + START_TIMEOUT <= now => {
+                self.fail(FatalError::Unreachable {
+                    tried: self.config.bootstrap_servers.clone(),
+                    seconds: START_TIMEOUT.as_secs(),
+                    last: self.last_error.clone(),
+                });
+            }
+            Phase::Starting => self.wake(self.started + START_TIMEOUT),
+            Phase::Closing { deadline } if deadline <= now => self.abandon(),
+            Phase::Closing { deadline } => self.wake(deadline),
+            Phase::Running | Phase::Closed => {}
+        }
+    }
+
+    /// Gives up every record.
+    fn abandon(&mut self) {
+        let mut all = Abandoned::default();
+        for partition in &mut self.partitions {
+            let Abandoned { unsent, unanswered } = partition.abandon(&mut self.memory);
+            all.unsent += unsent;
+            all.unanswered += unanswered;
+        }
+        if all != Abandoned::default() {
+            self.events.push_back(Event::Abandoned {
+                unsent: all.unsent,
+                unanswered: all.unanswered,
+            });
+        }
+    }
+
+    /// The client cannot go on: everything is given up, and it is closed.
+    pub(super) fn fail(&mut self, error: FatalError) {
+        if self.phase != Phase::Closed {
+            self.abandon();
+            self.shut();
+            self.events.push_back(Event::Fatal(error));
+        }
+    }
+
+    fn shut(&mut self) {
+        self.phase = Phase::Closed;
+        self.wake_at = None;
+        let connections = std::mem::take(&mut self.sessions).into_keys();
+        self.actions
+            .extend(connections.map(|connection| Action::Close { connection }));
+    }
+
+    fn check_sessions(&mut self, now: Instant) {
+        let overdue: Vec<(ConnectionId, i32, String)> = self
+            .sessions
+            .iter()
+            .filter_map(|(&connection, session)| {
+                Some((connection, session.node, session.overdue(now)?))
+            })
+            .collect();
+        for (connection, node, what) in overdue {
+            let reason = format!("{}: {what}", self.cluster.describe(node));
+            self.actions.push_back(Action::Close { connection });
+            self.disconnected(connection, &reason, now);
+        }
+        let broker_ready = self
+            .sessions
+            .values()
+            .any(|session| session.node >= 0 && session.is_ready());
+        let idle: Vec<(ConnectionId, Instant)> = self
+            .sessions
+            .iter()
+            .filter_map(|(&connection, session)| {
+                let since = session.idle_since()?;
+                // A configured address has done its work once a broker itself can be asked.
+                let spent = session.node < 0 && broker_ready && self.phase == Phase::Running;
+                Some((connection, if spent { now } else { since + IDLE_MAX }))
+            })
+            .collect();
+        for (connection, until) in idle {
+            if until <= now {
+                self.part(connection);
+            } else {
+                self.wake(until);
+            }
+        }
+        if let Some(at) = self.sessions.values().filter_map(Session::deadline).min() {
+            self.wake(at);
+        }
+    }
+
+    /// Closes a connection on which nothing is in flight.
+    fn part(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.remove(&connection) {
+            self.cluster.parted(session.node);
+            self.cluster.refresh.disconnected(connection);
+            self.actions.push_back(Action::Close { connection });
+        }
+    }
+
+    /// Closes a connection whose peer broke the protocol.
+    pub(super) fn break_off(&mut self, connection: ConnectionId, what: &str, now: Instant) {
+        let Some(session) = self.sessions.get(&connection) else {
+            return;
+        };
+        let reason = format!("{}: {what}", self.cluster.describe(session.node));
+        self.actions.push_back(Action::Close { connection });
+        self.disconnected(connection, &reason, now);
+    }
+
+    /// A connection is gone. What was sent on it and not answered may or may not have been written: it is sent again, the
+    /// same bytes with the same sequence.
+    pub(super) fn disconnected(&mut self, connection: ConnectionId, reason: &str, now: Instant) {
+        let Some(session) = self.sessions.remove(&connection) else {
+            return;
+        };
+        self.dirty = true;
+        self.cluster.disconnected(session.node, now, &mut self.rng);
+        self.cluster.refresh.disconnected(connection);
+        self.cluster.refresh.want();
+        if self.identity.asked_on == Some(connection) {
+            self.identity.asked_on = None;
+        }
+        if self.topic_creation == TopicCreation::AskedOn(connection) {
+            self.topic_creation = TopicCreation::Wanted;
+        }
+        let was_idle = session.idle_since().is_some();
+        for (slot, id) in session.into_unanswered() {
+            if let Some(partition) = self.partitions.get_mut(slot) {
+                partition.retry(id, true, now, &mut self.rng);
+            }
+        }
+        self.last_error = Some(reason.to_owned());
+        if !was_idle {
+            self.warn("connection", reason.to_owned());
+        }
+    }
+
+    pub(super) fn warn(&mut self, kind: &'static str, message: String) {
+        self.events.push_back(Event::Warning { kind, message });
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for partition in &mut self.partitions {
+            while let Some((records, attempts)) =
+                partition.expire(&self.rules, &mut self.memory, now)
+            {
+                let last = self.last_error.clone();
+                let error = DeliveryError::TimedOut {
+                    partition: partition.index,
+                    attempts,
+                    last,
+                };
+                self.events.push_back(Event::Failed { records, error });
+            }
+        }
+        if let Some(at) = self
+            .partitions
+            .iter()
+            .filter_map(|p| p.expires_at(&self.rules))
+            .min()
+        {
+            self.wake(at);
+        }
+    }
+
+    /// Metadata, producer id, topic creation: asked of whoever is there.
+    fn ask(&mut self, now: Instant) {
+        let mut unheard = false;
+        match self.cluster.refresh.due(now) {
+            Due::Now => unheard |= !self.ask_metadata(now),
+            Due::At(at) => self.wake(at),
+            Due::Awaited => {}
+        }
+        if self.rules.idempotence
+            && self.identity.current.is_none()
+            && self.identity.asked_on.is_none()
+        {
+            match self.identity.not_before {
+                Some(at) if at > now => self.wake(at),
+                _ => unheard |= !self.ask_producer_id(now),
+            }
+        }
+        if unheard {
+            self.connect_anyone(now);
+        }
+        if self.topic_creation == TopicCreation::Wanted {
+            self.ask_create_topic(now);
+        }
+    }
+
+    /// The usable session with the least to do.
+    fn anyone(&self, now: Instant, can: impl Fn(&Session) -> bool) -> Option<ConnectionId> {
+        let usable = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_usable(now) && can(session));
+        usable
+            .min_by_key(|(_, session)| session.produce_in_flight())
+            .map(|(&connection, _)| connection)
+    }
+
+    fn ask_metadata(&mut self, now: Instant) -> bool {
+        let Some(connection) = self.anyone(now, |_| true) else {
+            return false;
+        };
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return false;
+        };
+        let Some(frame) = session.ask_metadata(&self.config.topic, now) else {
+            return false;
+        };
+        self.cluster.refresh.asked(connection);
+        self.actions.push_back(Action::Send { connection, frame });
+        true
+    }
+
+    fn ask_producer_id(&mut self, now: Instant) -> bool {
+        let Some(connection) = self.anyone(now, Session::can_init_producer_id) else {
+            return false;
+        };
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return false;
+        };
+        let Some(frame) = session.ask_producer_id(now) else {
+            return false;
+        };
+        self.identity.asked_on = Some(connection);
+        self.actions.push_back(Action::Send { connection, frame });
+        true
+    }
+
+    fn ask_create_topic(&mut self, now: Instant) {
+        let (Some(controller), Some(topic)) = (self.cluster.controller, self.config.create_topic)
+        else {
+            self.cluster.refresh.want();
+            return;
+        };
+        let Some(connection) = self.connected(controller, now) else {
+            return;
+        };
+        let request = CreateTopicsRequest {
+            topic: &self.config.topic,
+            partitions: topic.partitions,
+            replication: topic.replication,
+            timeout_ms: timeout_ms(self.config.request_timeout),
+        };
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return;
+        };
+        if let Some(frame) = session.ask_create_topic(&request, now) {
+            self.topic_creation = TopicCreation::AskedOn(connection);
+            self.actions.push_back(Action::Send { connection, frame });
+        }
+    }
+
+    /// Nobody can be asked: connect to someone, unless a connection has just been begun.
+    fn connect_anyone(&mut self, now: Instant) {
+        let pending = self.sessions.values().filter(|session| !session.is_ready());
+        let newest = pending.map(|session| session.begun).max();
+        if let Some(begun) = newest
+            && begun + PATIENCE > now
+        {
+            return self.wake(begun + PATIENCE);
+        }
+        if let Some(until) = self
+            .sessions
+            .values()
+            .filter_map(Session::quiet_until)
+            .filter(|&at| at > now)
+            .min()
+        {
+            self.wake(until);
+        }
+        match self.cluster.anyone_to_connect(now) {
+            Candidate::Node(node) => self.connect(node, now),
+            Candidate::NotBefore(Some(at)) => self.wake(at),
+            Candidate::NotBefore(None) => {}
+        }
+    }
+
+    fn connect_leaders(&mut self, now: Instant) {
+        let mut needed: Vec<i32> = self
+            .partitions
+            .iter()
+            .filter(|p| !p.is_empty())
+            .filter_map(|p| p.leader)
+            .collect();
+        needed.sort_unstable();
+        needed.dedup();
+        for node in needed {
+            self.connected(node, now);
+        }
+    }
+
+    /// The usable connection to a node; if there is none yet, one is begun, or a wake-up set for when it may be.
+    pub(super) fn connected(&mut self, node: i32, now: Instant) -> Option<ConnectionId> {
+        let known = self.cluster.node(node)?;
+        if let Some(connection) = known.connection {
+            let session = self.sessions.get(&connection)?;
+            if session.is_usable(now) {
+                return Some(connection);
+            }
+            if let Some(until) = session.quiet_until().filter(|&until| until > now) {
+                self.wake(until);
+            }
+            return None;
+        }
+        match known.left_alone_until(now) {
+            Some(at) => self.wake(at),
+            None => self.connect(node, now),
+        }
+        None
+    }
+
+    fn connect(&mut self, id: i32, now: Instant) {
+        let Some(node) = self.cluster.node_mut(id) else {
+            return;
+        };
+        let connection = self.next_connection;
+        self.next_connection += 1;
+        node.connection = Some(connection);
+        let address = node.address.clone();
+        let session = Session::new(
+            id,
+            &self.config.client_id,
+            self.config.request_timeout,
+            CONNECT_TIMEOUT,
+            now,
+        );
+        if let Some(at) = session.deadline() {
+            self.wake(at);
+        }
+        self.sessions.insert(connection, session);
+        self.actions.push_back(Action::Connect {
+            connection,
+            name: Cluster::name(id),
+            address,
+        });
+    }
+
+    /// Sends what may be sent, to every broker that has room for another request.
+    fn produce(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Running | Phase::Closing { .. }) {
+            return;
+        }
+        let ready: Vec<(ConnectionId, i32)> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.node >= 0 && session.is_usable(now))
+            .map(|(&connection, session)| (connection, session.node))
+            .collect();
+        for (connection, node) in ready {
+            while self.has_room(connection) && self.produce_one(connection, node, now) {}
+        }
+    }
+
+    fn has_room(&self, connection: ConnectionId) -> bool {
+        self.sessions
+            .get(&connection)
+            .is_some_and(|session| session.produce_in_flight() < self.config.max_in_flight)
+    }
+
+    /// One request with at most one batch of each partition that the node leads. `false` if there is nothing to send.
+    fn produce_one(&mut self, connection: ConnectionId, node: i32, now: Instant) -> bool {
+        let flush = self.refused_bytes.is_some() || matches!(self.phase, Phase::Closing { .. });
+        let moment = Moment {
+            now,
+            connection,
+            flush,
+            identity: self.identity.current,
+        };
+        let mut partitions: Vec<PartitionBatch> = Vec::new();
+        let mut sent: Vec<SentBatch> = Vec::new();
+        let mut batches: Vec<Arc<Vec<u8>>> = Vec::new();
+        let mut request_bytes = 0;
+        let (first, count) = (self.first_partition, self.partitions.len());
+        for slot in (0..count).map(|n| (first + n) % count) {
+            let Some(partition) = self
+                .partitions
+                .get_mut(slot)
+                .filter(|p| p.leader == Some(node))
+            else {
+                continue;
+            };
+            match partition.poll_send(&moment, &self.rules, &mut self.memory) {
+                Poll::Send(id, bytes) => {
+                    request_bytes += bytes.len();
+                    partitions.push(PartitionBatch {
+                        index: partition.index,
+                        batch_bytes: bytes.len(),
+                    });
+                    sent.push((slot, id));
+                    batches.push(bytes);
+                    self.sticky.batch_left(slot);
+                }
+                Poll::Wait(Some(at)) => self.wake(at),
+                Poll::Wait(None) => {}
+                Poll::Exhausted(spent) => {
+                    if self
+                        .identity
+                        .current
+                        .is_some_and(|current| current.id == spent.id)
+                    {
+                        self.identity.current = None;
+                    }
+                    self.dirty = true;
+                }
+                Poll::Unsealable(records, error) => self.unsealable(records, &error),
+            }
+            if request_bytes >= REQUEST_BYTES_MAX {
+                self.first_partition = slot + 1;
+                break;
+            }
+        }
+        if sent.is_empty() {
+            return false;
+        }
+        let request = ProduceRequest {
+            acks: self.config.acks.code(),
+            timeout_ms: timeout_ms(self.config.request_timeout),
+            topic: &self.config.topic,
+            partitions: &partitions,
+        };
+        let Some(session) = self.sessions.get_mut(&connection) else {
+            return false;
+        };
+        let Some(frame) = session.produce(&request, sent, batches, now) else {
+            return false;
+        };
+        if let Some(at) = session.deadline() {
+            self.wake(at);
+        }
+        self.actions.push_back(Action::Send { connection, frame });
+        true
+    }
+}
+
+fn timeout_ms(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,247 @@
+//! What the client says: what is to be done on the network, and what has become of the records.
+
+use std::fmt;
+
+use super::accumulator::DueTimes;
+use crate::kafka::config::HostPort;
+use crate::kafka::wire::ErrorCode;
+use crate::kafka::wire::frame::RequestFrame;
+
+/// Names a connection; never used twice.
+pub type ConnectionId = u64;
+
+/// What the owner of the sockets is asked to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Open a connection; answer with `handle_connected` or `handle_connect_failed`.
+    Connect {
+        /// Names the connection from now on.
+        connection: ConnectionId,
+        /// What to call it: `broker-1`, `bootstrap-1`.
+        name: String,
+        /// Where to.
+        address: HostPort,
+    },
+    /// Write a request.
+    Send {
+        /// On which connection.
+        connection: ConnectionId,
+        /// What.
+        frame: RequestFrame,
+    },
+    /// Close a connection. Nothing of it needs to be reported any more.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+}
+
+/// What has happened to the records, and to the client.
+#[derive(Debug)]
+pub enum Event {
+    /// The topic is known and records can be pushed. Said once.
+    Ready {
+        /// How many partitions the topic has.
+        partitions: usize,
+    },
+    /// Records are acknowledged, as `acks` demands it.
+    Acknowledged {
+        /// How many.
+        records: usize,
+        /// When they were due, for their latency.
+        due: DueTimes,
+    },
+    /// Records are given up.
+    Failed {
+        /// How many.
+        records: usize,
+        /// Why.
+        error: DeliveryError,
+    },
+    /// The close's deadline came before the end of the work.
+    Abandoned {
+        /// Records that were never sent.
+        unsent: usize,
+        /// Records that were sent, but not answered.
+        unanswered: usize,
+    },
+    /// Something that the client copes with, but that its user should know of.
+    Warning {
+        /// The same for warnings that are the same but for their words.
+        kind: &'static str,
+        /// One line.
+        message: String,
+    },
+    /// The client cannot go on. Said once, and last.
+    Fatal(FatalError),
+}
+
+/// Why records were given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryError {
+    /// `delivery.timeout.ms` was over.
+    TimedOut {
+        /// Which partition.
+        partition: i32,
+        /// How often it was tried.
+        attempts: u32,
+        /// What went wrong last, if anything is known.
+        last: Option<String>,
+    },
+    /// The broker will never take them.
+    Refused {
+        /// Which partition.
+        partition: i32,
+        /// Its code.
+        code: ErrorCode,
+        /// Its words.
+        message: Option<String>,
+    },
+    /// They could not be compressed.
+    Unsealable(String),
+}
+
+impl DeliveryError {
+    /// The same for errors that are the same but for their numbers.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TimedOut { .. } => "delivery timeout",
+            Self::Refused { .. } => "refused by the broker",
+            Self::Unsealable(_) => "compression",
+        }
+    }
+}
+
+impl fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut {
+                partition,
+                attempts,
+                last,
+            } => {
+                write!(
+                    f,
+                    "partition {partition}: not acknowledged before the delivery timeout, after {attempts} "
+                )?;
+                f.write_str(if *attempts == 1 {
+                    "attempt"
+                } else {
+                    "attempts"
+                })?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, " ({last})"))
+            }
+            Self::Refused {
+                partition,
+                code,
+                message,
+            } => {
+                write!(f, "partition {partition}: {code}")?;
+                message
+                    .as_ref()
+                    .map_or(Ok(()), |message| write!(f, ": {message}"))?;
+                code.advice()
+                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
+            Self::Unsealable(error) => write!(f, "cannot compress a batch: {error}"),
+        }
+    }
+}
+
+/// Why the client cannot go on. Each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FatalError {
+    /// No broker could be used in time.
+    Unreachable {
+        /// What was tried.
+        tried: Vec<HostPort>,
+        /// For how long, in seconds.
+        seconds: u64,
+        /// What went wrong last.
+        last: Option<String>,
+    },
+    /// The topic does not exist.
+    TopicMissing {
+        /// Its name.
+        topic: String,
+    },
+    /// The topic exists, but not for us.
+    TopicRefused {
+        /// Its name.
+        topic: String,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// The topic could not be created.
+    TopicNotCreated {
+        /// Its name.
+        topic: String,
+        /// The broker's code.
+        code: ErrorCode,
+        /// The broker's words.
+        message: Option<String>,
+    },
+    /// The broker will not let us produce at all.
+    Refused {
+        /// To what.
+        request: &'static str,
+        /// The broker's code.
+        code: ErrorCode,
+    },
+    /// The broker speaks no version that we do.
+    TooOld {
+        /// Which broker, and what it speaks.
+        reason: String,
+    },
+}
+
+impl fmt::Display for FatalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = |f: &mut fmt::Formatter<'_>, code: &ErrorCode| {
+            code.advice()
+                .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+        };
+        match self {
+            Self::Unreachable {
+                tried,
+                seconds,
+                last,
+            } => {
+                let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "no Kafka broker could be used within {seconds} s (tried {})",
+                    tried.join(", ")
+                )?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))?;
+                f.write_str("; check KAFKA_BOOTSTRAP_SERVERS and that the brokers are up and advertise addresses that resolve here")
+            }
+            Self::TopicMissing { topic } => write!(
+                f,
+                "topic {topic} does not exist; create it, check KAFKA_TOPIC, or set KAFKA_CREATE_TOPIC=PARTITIONS[:REPLICATION]"
+            ),
+            Self::TopicRefused { topic, code } => {
+                write!(f, "topic {topic}: {code}")?;
+                advice(f, code)
+            }
+            Self::TopicNotCreated {
+                topic,
+                code,
+                message,
+            } => {
+                write!(f, "topic {topic} could not be created: {code}")?;
+                message
+                    .as_ref()
+                    .map_or(Ok(()), |message| write!(f, ": {message}"))?;
+                advice(f, code)
+            }
+            Self::Refused { request, code } => {
+                write!(f, "the broker refused {request}: {code}")?;
+                advice(f, code)
+            }
+            Self::TooOld { reason } => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for FatalError {}

@@ -1,0 +1,487 @@
+//! One partition's batches, from the first record to the broker's answer.
+//!
+//! ```text
+//!  push ─▶ open ─▶ ready ─▶ tracked: Sent ─▶ acknowledged | failed
+//!                                ▲    │
+//!                                └ Retry ◀─ unknown outcome, retriable code
+//! ```
+//!
+//! **When a batch may be sent.** In order. With idempotence at most [`IDEMPOTENT_WINDOW`] at a time, and one alone until this
+//! connection has acknowledged one. As soon as one waits for a retry nothing that comes after it is sent, and it goes out
+//! again only when everything that was sent after it has come back.
+//!
+//! **When a batch may fail.** When the broker says that it will never take it; or when `delivery.timeout.ms` is over and it
+//! is not on its way. Never by a count of retries. A batch that may have been written keeps its bytes and its sequence, so
+//! that the broker recognises it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::accumulator::{Batch, Memory, OpenBatch, Record};
+use super::backoff::Backoff;
+use super::sequence::{EpochExhausted, ProducerIdentity, Sequencer};
+use crate::kafka::wire::Compression;
+use crate::kafka::wire::compression::CompressionError;
+
+/// How many batches a broker remembers a producer and partition by (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
+pub(super) const IDEMPOTENT_WINDOW: usize = 5;
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// What a partition must know of its producer to decide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) idempotence: bool,
+    pub(super) compression: Compression,
+    pub(super) batch_size: usize,
+    pub(super) linger: Duration,
+    pub(super) delivery_timeout: Duration,
+}
+
+/// The moment at which a partition is asked for a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    /// The connection on which the batch would go out.
+    pub(super) connection: u64,
+    /// Batches leave without lingering: the memory is full, or the client closes.
+    pub(super) flush: bool,
+    /// The producer id that is current.
+    pub(super) identity: Option<ProducerIdentity>,
+}
+
+/// Names a batch across its resends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchId(u64);
+
+/// What [`Partition::poll_send`] answers.
+#[derive(Debug)]
+pub(super) enum Poll {
+    /// This batch is to be sent now; it counts as sent.
+    Send(BatchId, Arc<Vec<u8>>),
+    /// Nothing before this instant, unless something else happens.
+    Wait(Option<Instant>),
+    /// The epochs of this producer id are used up.
+    Exhausted(EpochExhausted),
+    /// The records of a batch could not be compressed: so many have failed.
+    Unsealable(usize, CompressionError),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Sent { connection: u64 },
+    Retry,
+}
+
+/// A batch that has a place in the order.
+#[derive(Debug)]
+struct Tracked {
+    id: BatchId,
+    batch: Batch,
+    fate: Fate,
+    /// A broker may have it already.
+    may_be_written: bool,
+}
+
+/// What a record did to the open batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It joined others.
+    Joined,
+    /// It is the first of a batch.
+    Opened,
+    /// It is the first of a batch, since the one before was full.
+    Completed,
+}
+
+/// What a partition holds when it is given up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Abandoned {
+    /// Records that were never sent.
+    pub(super) unsent: usize,
+    /// Records that were sent and whose fate is unknown.
+    pub(super) unanswered: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) index: i32,
+    /// The node that leads it, as far as is known.
+    pub(super) leader: Option<i32>,
+    open: Option<OpenBatch>,
+    ready: VecDeque<Batch>,
+    tracked: VecDeque<Tracked>,
+    sequencer: Sequencer,
+    raise_epoch: bool,
+    confirmed_on: Option<u64>,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+    next_id: u64,
+}
+
+impl Partition {
+    pub(super) fn new(index: i32) -> Self {
+        Self {
+            index,
+            leader: None,
+            open: None,
+            ready: VecDeque::new(),
+            tracked: VecDeque::new(),
+            sequencer: Sequencer::default(),
+            raise_epoch: false,
+            confirmed_on: None,
+            retry_at: None,
+            backoff: Backoff::new(RETRY_BACKOFF, RETRY_BACKOFF_MAX),
+            next_id: 0,
+        }
+    }
+
+    /// Adds a record.
+    pub(super) fn push(
+        &mut self,
+        record: &Record<'_>,
+        rules: &Rules,
+        memory: &mut Memory,
+        now: Instant,
+    ) -> Result<Pushed, (usize, CompressionError)> {
+        if let Some(open) = &mut self.open
+            && open.try_push(record, memory)
+        {
+            return Ok(Pushed::Joined);
+        }
+        let pushed = if self.open.is_some() {
+            Pushed::Completed
+        } else {
+            Pushed::Opened
+        };
+        let sealed = self.seal_open(rules, memory);
+        let mut open = OpenBatch::new(memory, rules.batch_size, now);
+        let taken = open.try_push(record, memory);
+        debug_assert!(taken, "an empty batch takes any record");
+        self.open = Some(open);
+        sealed.map(|()| pushed)
+    }
+
+    fn seal_open(
+        &mut self,
+        rules: &Rules,
+        memory: &mut Memory,
+    ) -> Result<(), (usize, CompressionError)> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        let batch = open
+            .seal(rules.compression, memory)
+            .map_err(|(lost, error)| (lost.records, error))?;
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    /// Whether anything is here that is neither acknowledged nor failed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_none() && self.ready.is_empty() && self.tracked.is_empty()
+    }
+
+    /// Records that were sent and not answered.
+    pub(super) fn records_in_flight(&self) -> usize {
+        self.tracked
+            .iter()
+            .map(|tracked| tracked.batch.records)
+            .sum()
+    }
+
+    /// The next batch to be sent, if the rules allow one. See the module for them.
+    pub(super) fn poll_send(
+        &mut self,
+        moment: &Moment,
+        rules: &Rules,
+        memory: &mut Memory,
+    ) -> Poll {
+        if let Some(at) = self.retry_at {
+            if at > moment.now {
+                return Poll::Wait(Some(at));
+            }
+            self.retry_at = None;
+        }
+        if rules.idempotence
+            && let Err(poll) = self.settle_sequences(moment)
+        {
+            return poll;
+        }
+        if let Some(position) = self
+            .tracked
+            .iter()
+            .position(|tracked| tracked.fate == Fate::Retry)
+        {
+            return self.resend(position, moment, rules);
+        }
+        if self.in_flight() >= self.window(moment, rules) {
+            return Poll::Wait(None);
+        }
+        if self.ready.is_empty()
+            && let Some(open) = &self.open
+        {
+            let leaves_at = open.created + rules.linger;
+            if !moment.flush && leaves_at > moment.now {
+                return Poll::Wait(Some(leaves_at));
+            }
+            if let Err((records, error)) = self.seal_open(rules, memory) {
+                return Poll::Unsealable(records, error);
+            }
+        }
+        self.send_new(moment, rules)
+    }
+
+    /// Makes sure that the next stamp continues what the broker has seen: a batch that failed left a hole, which only a new
+    /// epoch closes; so does the broker's word that a sequence was out of order.
+    fn settle_sequences(&mut self, moment: &Moment) -> Result<(), Poll> {
+        let hole =
+            self.tracked.is_empty() && self.sequencer.has_identity() && !self.sequencer.is_sound();
+        if self.raise_epoch || hole {
+            if self.in_flight() > 0 {
+                return Err(Poll::Wait(None));
+            }
+            self.raise_epoch = false;
+            self.sequencer.raise_epoch().map_err(Poll::Exhausted)?;
+            self.restamp();
+        }
+        if !self.sequencer.has_identity() {
+            let Some(identity) = moment.identity else {
+                return Err(Poll::Wait(None));
+            };
+            self.sequencer.adopt(identity);
+            self.restamp();
+        }
+        Ok(())
+    }
+
+    fn restamp(&mut self) {
+        for tracked in &mut self.tracked {
+            tracked
+                .batch
+                .stamp(self.sequencer.assign(tracked.batch.records));
+        }
+        self.confirmed_on = None;
+    }
+
+    fn resend(&mut self, position: usize, moment: &Moment, rules: &Rules) -> Poll {
+        let later_on_its_way = self
+            .tracked
+            .iter()
+            .skip(position)
+            .any(|tracked| tracked.fate != Fate::Retry);
+        if later_on_its_way || self.in_flight() >= self.window(moment, rules) {
+            return Poll::Wait(None);
+        }
+        let Some(tracked) = self.tracked.get_mut(position) else {
+            return Poll::Wait(None);
+        };
+        tracked.fate = Fate::Sent {
+            connection: moment.connection,
+        };
+        tracked.batch.attempts += 1;
+        Poll::Send(tracked.id, Arc::clone(&tracked.batch.bytes))
+    }
+
+    fn send_new(&mut self, moment: &Moment, rules: &Rules) -> Poll {
+        let Some(mut batch) = self.ready.pop_front() else {
+            return Poll::Wait(None);
+        };
+        batch.stamp(if rules.idempotence {
+            self.sequencer.assign(batch.records)
+        } else {
+            None
+        });
+        batch.attempts += 1;
+        let id = self.next_batch_id();
+        let bytes = Arc::clone(&batch.bytes);
+        let fate = Fate::Sent {
+            connection: moment.connection,
+        };
+        self.tracked.push_back(Tracked {
+            id,
+            batch,
+            fate,
+            may_be_written: false,
+        });
+        Poll::Send(id, bytes)
+    }
+
+    fn next_batch_id(&mut self) -> BatchId {
+        self.next_id += 1;
+        BatchId(self.next_id)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.tracked
+            .iter()
+            .filter(|tracked| tracked.fate != Fate::Retry)
+            .count()
+    }
+
+    fn window(&self, moment: &Moment, rules: &Rules) -> usize {
+        match (
+            rules.idempotence,
+            self.confirmed_on == Some(moment.connection),
+        ) {
+            (false, _) => usize::MAX,
+            (true, false) => 1,
+            (true, true) => IDEMPOTENT_WINDOW,
+        }
+    }
+
+    /// The broker has the batch.
+    pub(super) fn acknowledge(&mut self, id: BatchId) -> Option<Batch> {
+        let tracked = self.remove(id)?;
+        if let Fate::Sent { connection } = tracked.fate {
+            self.confirmed_on = Some(connection);
+        }
+        self.backoff.reset();
+        Some(tracked.batch)
+    }
+
+    /// The broker will never take the batch. Its sequence, if it had one, is missing from now on.
+    pub(super) fn fail(&mut self, id: BatchId) -> Option<Batch> {
+        let tracked = self.remove(id)?;
+        self.sequencer.left_a_hole();
+        Some(tracked.batch)
+    }
+
+    fn remove(&mut self, id: BatchId) -> Option<Tracked> {
+        let position = self.tracked.iter().position(|tracked| tracked.id == id)?;
+        self.tracked.remove(position)
+    }
+
+    /// The batch is to be sent again, the same bytes.
+    pub(super) fn retry(
+        &mut self,
+        id: BatchId,
+        may_be_written: bool,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id) else {
+            return;
+        };
+        tracked.fate = Fate::Retry;
+        tracked.may_be_written |= may_be_written;
+        self.retry_at = Some(now + self.backoff.after_failure(rng));
+    }
+
+    /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
+    /// what we know of (or a failed batch left a hole): a new epoch starts. A later one only follows the first's fate.
+    pub(super) fn out_of_order(&mut self, id: BatchId, now: Instant, rng: &mut fastrand::Rng) {
+        if self.tracked.front().is_some_and(|first| first.id == id) {
+            self.raise_epoch = true;
+        }
+        self.retry(id, false, now, rng);
+    }
+
+    /// The broker asks for a new epoch, whatever the batch's place.
+    pub(super) fn epoch_refused(&mut self, id: BatchId, now: Instant, rng: &mut fastrand::Rng) {
+        self.raise_epoch = true;
+        self.retry(id, false, now, rng);
+    }
+
+    /// The batch is too large for the broker: two halves take its place and its sequences. `Err`: it is a single record.
+    pub(super) fn split(
+        &mut self,
+        id: BatchId,
+        rules: &Rules,
+        memory: &mut Memory,
+    ) -> Result<(), Option<Batch>> {
+        let position = self
+            .tracked
+            .iter()
+            .position(|tracked| tracked.id == id)
+            .ok_or(None)?;
+        if self
+            .tracked
+            .get(position)
+            .is_none_or(|tracked| tracked.batch.records < 2)
+        {
+            return Err(self.fail(id));
+        }
+        let batch = self.remove(id).ok_or(None)?.batch;
+        match batch.split(rules.compression, memory) {
+            Ok((left, right)) => {
+                for (offset, batch) in [left, right].into_iter().enumerate() {
+                    let id = self.next_batch_id();
+                    let tracked = Tracked {
+                        id,
+                        batch,
+                        fate: Fate::Retry,
+                        may_be_written: false,
+                    };
+                    self.tracked.insert(position + offset, tracked);
+                }
+                Ok(())
+            }
+            Err(batch) => {
+                self.sequencer.left_a_hole();
+                Err(Some(batch))
+            }
+        }
+    }
+
+    /// Fails what is older than the delivery timeout and not on its way, oldest first.
+    pub(super) fn expire(
+        &mut self,
+        rules: &Rules,
+        memory: &mut Memory,
+        now: Instant,
+    ) -> Option<(usize, u32)> {
+        let expired = |created: Instant| created + rules.delivery_timeout <= now;
+        if let Some(tracked) = self.tracked.front() {
+            if tracked.fate != Fate::Retry || !expired(tracked.batch.created) {
+                return None;
+            }
+            let batch = self.fail(tracked.id)?;
+            let attempts = batch.attempts;
+            return Some((batch.finish(memory).0, attempts));
+        }
+        if let Some(batch) = self.ready.front() {
+            if !expired(batch.created) {
+                return None;
+            }
+            return Some((self.ready.pop_front()?.finish(memory).0, 0));
+        }
+        let open = self.open.take_if(|open| expired(open.created))?;
+        Some((open.discard(memory), 0))
+    }
+
+    /// When [`Partition::expire`] will next have something to do, if time alone brings it.
+    pub(super) fn expires_at(&self, rules: &Rules) -> Option<Instant> {
+        let created = if let Some(tracked) = self.tracked.front() {
+            (tracked.fate == Fate::Retry).then_some(tracked.batch.created)
+        } else if let Some(batch) = self.ready.front() {
+            Some(batch.created)
+        } else {
+            self.open.as_ref().map(|open| open.created)
+        };
+        created.map(|created| created + rules.delivery_timeout)
+    }
+
+    /// Gives up everything that is here.
+    pub(super) fn abandon(&mut self, memory: &mut Memory) -> Abandoned {
+        let mut abandoned = Abandoned::default();
+        for tracked in self.tracked.drain(..) {
+            let unanswered = tracked.may_be_written || tracked.fate != Fate::Retry;
+            let (records, _) = tracked.batch.finish(memory);
+            *(if unanswered {
+                &mut abandoned.unanswered
+            } else {
+                &mut abandoned.unsent
+            }) += records;
+        }
+        for batch in self.ready.drain(..) {
+            abandoned.unsent += batch.finish(memory).0;
+        }
+        if let Some(open) = self.open.take() {
+            abandoned.unsent += open.discard(memory);
+        }
+        abandoned
+    }
+}

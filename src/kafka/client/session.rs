@@ -1,0 +1,466 @@
+//! One connection to one broker: what was asked on it, in order, and what the answers mean.
+//!
+//! ```text
+//!  Connecting ──connected──▶ Negotiating ──ApiVersions──▶ Ready ──▶ (closed: the session is dropped)
+//! ```
+//!
+//! Invariant: a broker answers in the order of the requests (`SocketServer` mutes a channel while it handles a request), so
+//! the oldest request that expects an answer is the one that a frame answers; anything else poisons the connection. A session
+//! never decides what to send; it only refuses what its broker does not speak.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::partition::BatchId;
+use crate::kafka::wire::ErrorCode;
+use crate::kafka::wire::codec::DecodeError;
+use crate::kafka::wire::frame::RequestFrame;
+use crate::kafka::wire::message::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    EncodeBody, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse, Request, decode_response, encode_produce, encode_request,
+    negotiate,
+};
+
+/// Where negotiation starts: what every broker since 2.4 speaks; version 4 says nothing that a producer needs.
+const API_VERSIONS_FIRST: i16 = 3;
+/// A broker that asks for longer silence is not believed further than this.
+const THROTTLE_MS_MAX: i32 = 60_000;
+/// Software name and version that brokers show in their metrics (KIP-511).
+const SOFTWARE_NAME: &str = env!("CARGO_PKG_NAME");
+const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A batch within a Produce request: which partition's, and which.
+pub(super) type SentBatch = (usize, BatchId);
+
+/// What a broker answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Versions are settled; the session is ready.
+    Negotiated,
+    /// Another `ApiVersions` request goes out, in the version that the broker hinted at.
+    Renegotiate(RequestFrame),
+    Metadata(MetadataResponse),
+    ProducerId(InitProducerIdResponse),
+    TopicCreated(CreateTopicsResponse),
+    Produced(Vec<SentBatch>, ProduceResponse),
+}
+
+/// Why a session cannot go on. One line.
+#[derive(Debug)]
+pub(super) enum SessionError {
+    /// The broker does not speak what we need: fatal, another connection will not help.
+    TooOld(String),
+    /// The peer broke the protocol: close and connect anew.
+    Broken(String),
+}
+
+impl From<DecodeError> for SessionError {
+    fn from(error: DecodeError) -> Self {
+        Self::Broken(format!("unreadable answer: {error}"))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Negotiating,
+    Ready,
+}
+
+#[derive(Debug)]
+enum Asked {
+    ApiVersions,
+    Metadata,
+    ProducerId,
+    CreateTopic,
+    Produce(Vec<SentBatch>),
+}
+
+#[derive(Debug)]
+struct InFlight {
+    correlation_id: i32,
+    version: i16,
+    deadline: Instant,
+    answered: bool,
+    asked: Asked,
+}
+
+/// The highest versions that both sides speak.
+#[derive(Debug, Clone, Copy)]
+struct Versions {
+    metadata: i16,
+    produce: i16,
+    init_producer_id: Option<i16>,
+    create_topics: Option<i16>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The node at the other end; negative for a bootstrap address.
+    pub(super) node: i32,
+    stage: Stage,
+    versions: Option<Versions>,
+    in_flight: VecDeque<InFlight>,
+    next_correlation_id: i32,
+    client_id: String,
+    request_timeout: Duration,
+    /// When the connection was begun.
+    pub(super) begun: Instant,
+    connect_deadline: Instant,
+    quiet_until: Option<Instant>,
+    last_used: Instant,
+}
+
+impl Session {
+    pub(super) fn new(
+        node: i32,
+        client_id: &str,
+        request_timeout: Duration,
+        connect_timeout: Duration,
+        now: Instant,
+    ) -> Self {
+        Self {
+            node,
+            stage: Stage::Connecting,
+            versions: None,
+            in_flight: VecDeque::new(),
+            next_correlation_id: 0,
+            client_id: client_id.to_owned(),
+            request_timeout,
+            begun: now,
+            connect_deadline: now + connect_timeout,
+            quiet_until: None,
+            last_used: now,
+        }
+    }
+
+    /// Versions are settled and the broker has not asked for silence.
+    pub(super) fn is_usable(&self, now: Instant) -> bool {
+        self.stage == Stage::Ready && self.quiet_until.is_none_or(|until| until <= now)
+    }
+
+    /// Versions are settled.
+    pub(super) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// When the broker's wish for silence ends, if that is what makes the session unusable.
+    pub(super) fn quiet_until(&self) -> Option<Instant> {
+        self.quiet_until
+    }
+
+    /// The next instant at which [`Session::overdue`] may say something.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Ready => self.in_flight.front().map(|asked| asked.deadline),
+            Stage::Connecting | Stage::Negotiating => Some(self.connect_deadline),
+        }
+    }
+
+    /// What took too long, if anything did.
+    pub(super) fn overdue(&self, now: Instant) -> Option<String> {
+        if self.deadline()? > now {
+            return None;
+        }
+        Some(match self.stage {
+            Stage::Connecting => "connecting took too long".to_owned(),
+            Stage::Negotiating => "no answer to the first request".to_owned(),
+            Stage::Ready => format!("no answer within {:?}", self.request_timeout),
+        })
+    }
+
+    /// When it was last used, if nothing is in flight.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (self.stage == Stage::Ready && self.in_flight.is_empty()).then_some(self.last_used)
+    }
+
+    /// Unanswered Produce requests.
+    pub(super) fn produce_in_flight(&self) -> usize {
+        self.in_flight
+            .iter()
+            .filter(|asked| matches!(asked.asked, Asked::Produce(_)))
+            .count()
+    }
+
+    pub(super) fn can_init_producer_id(&self) -> bool {
+        self.versions
+            .is_some_and(|versions| versions.init_producer_id.is_some())
+    }
+
+    /// Every batch whose fate the end of this connection leaves open.
+    pub(super) fn into_unanswered(self) -> Vec<SentBatch> {
+        let batches = self
+            .in_flight
+            .into_iter()
+            .filter_map(|asked| match asked.asked {
+                Asked::Produce(batches) => Some(batches),
+                _ => None,
+            });
+        batches.flatten().collect()
+    }
+
+    /// The connection stands: ask which versions the broker speaks.
+    pub(super) fn handle_connected(&mut self, now: Instant) -> RequestFrame {
+        self.stage = Stage::Negotiating;
+        self.api_versions(API_VERSIONS_FIRST, now)
+    }
+
+    fn api_versions(&mut self, version: i16, now: Instant) -> RequestFrame {
+        let request = ApiVersionsRequest {
+            client_software_name: SOFTWARE_NAME,
+            client_software_version: SOFTWARE_VERSION,
+        };
+        self.ask(Asked::ApiVersions, version, &request, now)
+    }
+
+    /// Asks for the topic's partitions and their leaders. `None` before the session is ready, as for all requests.
+    pub(super) fn ask_metadata(&mut self, topic: &str, now: Instant) -> Option<RequestFrame> {
+        let version = self.versions?.metadata;
+        let request = MetadataRequest {
+            topics: &[topic],
+            allow_auto_topic_creation: false,
+        };
+        Some(self.ask(Asked::Metadata, version, &request, now))
+    }
+
+    pub(super) fn ask_producer_id(&mut self, now: Instant) -> Option<RequestFrame> {
+        let version = self.versions?.init_producer_id?;
+        let request = InitProducerIdRequest {
+            producer_id: -1,
+            producer_epoch: -1,
+        };
+        Some(self.ask(Asked::ProducerId, version, &request, now))
+    }
+
+    pub(super) fn ask_create_topic(
+        &mut self,
+        request: &CreateTopicsRequest<'_>,
+        now: Instant,
+    ) -> Option<RequestFrame> {
+        let version = self.versions?.create_topics?;
+        Some(self.ask(Asked::CreateTopic, version, request, now))
+    }
+
+    /// A Produce request around `batches`, which are inserted by reference. With acks=0 no answer will come.
+    pub(super) fn produce(
+        &mut self,
+        request: &ProduceRequest<'_>,
+        sent: Vec<SentBatch>,
+        batches: Vec<std::sync::Arc<Vec<u8>>>,
+        now: Instant,
+    ) -> Option<RequestFrame> {
+        let version = self.versions?.produce;
+        let correlation_id = self.take_correlation_id();
+        let (mut skeleton, mut cuts) = (Vec::new(), Vec::with_capacity(batches.len()));
+        encode_produce(
+            &mut skeleton,
+            &mut cuts,
+            correlation_id,
+            &self.client_id,
+            version,
+            request,
+        );
+        self.note(
+            Asked::Produce(sent),
+            correlation_id,
+            version,
+            request.acks != 0,
+            now,
+        );
+        Some(RequestFrame {
+            correlation_id,
+            skeleton,
+            cuts,
+            batches,
+        })
+    }
+
+    fn ask<R: EncodeBody>(
+        &mut self,
+        asked: Asked,
+        version: i16,
+        request: &R,
+        now: Instant,
+    ) -> RequestFrame {
+        let correlation_id = self.take_correlation_id();
+        let mut skeleton = Vec::new();
+        encode_request(
+            &mut skeleton,
+            correlation_id,
+            &self.client_id,
+            version,
+            request,
+        );
+        self.note(asked, correlation_id, version, true, now);
+        RequestFrame {
+            correlation_id,
+            skeleton,
+            cuts: Vec::new(),
+            batches: Vec::new(),
+        }
+    }
+
+    fn take_correlation_id(&mut self) -> i32 {
+        let id = self.next_correlation_id;
+        self.next_correlation_id = id.wrapping_add(1) & i32::MAX;
+        id
+    }
+
+    fn note(
+        &mut self,
+        asked: Asked,
+        correlation_id: i32,
+        version: i16,
+        answered: bool,
+        now: Instant,
+    ) {
+        self.last_used = now;
+        let deadline = now + self.request_timeout;
+        self.in_flight.push_back(InFlight {
+            correlation_id,
+            version,
+            deadline,
+            answered,
+            asked,
+        });
+    }
+
+    /// A request has left. Returns the batches of one that no answer will follow (acks=0).
+    pub(super) fn handle_written(&mut self, correlation_id: i32, now: Instant) -> Vec<SentBatch> {
+        self.last_used = now;
+        let position = self
+            .in_flight
+            .iter()
+            .position(|asked| asked.correlation_id == correlation_id && !asked.answered);
+        match position.and_then(|position| self.in_flight.remove(position)) {
+            Some(InFlight {
+                asked: Asked::Produce(batches),
+                ..
+            }) => batches,
+            _ => Vec::new(),
+        }
+    }
+
+    /// An answer has come, to the oldest request that expects one.
+    pub(super) fn handle_frame(
+        &mut self,
+        frame: &[u8],
+        now: Instant,
+    ) -> Result<Answer, SessionError> {
+        self.last_used = now;
+        let position = self.in_flight.iter().position(|asked| asked.answered);
+        let Some(InFlight {
+            correlation_id: id,
+            version,
+            asked,
+            ..
+        }) = position.and_then(|position| self.in_flight.remove(position))
+        else {
+            return Err(SessionError::Broken(
+                "an answer to nothing that was asked".to_owned(),
+            ));
+        };
+        match asked {
+            Asked::ApiVersions => {
+                let response = decode_response::<ApiVersionsRequest<'_>>(frame, id, version)?;
+                self.handle_versions(version, &response, now)
+            }
+            Asked::Metadata => {
+                let response = decode_response::<MetadataRequest<'_>>(frame, id, version)?;
+                self.throttle(response.throttle_time_ms, version >= 6, now);
+                Ok(Answer::Metadata(response))
+            }
+            Asked::ProducerId => {
+                let response = decode_response::<InitProducerIdRequest>(frame, id, version)?;
+                self.throttle(response.throttle_time_ms, version >= 1, now);
+                Ok(Answer::ProducerId(response))
+            }
+            Asked::CreateTopic => {
+                let response = decode_response::<CreateTopicsRequest<'_>>(frame, id, version)?;
+                Ok(Answer::TopicCreated(response))
+            }
+            Asked::Produce(batches) => {
+                let decoded = decode_response::<ProduceRequest<'_>>(frame, id, version);
+                let response = match decoded {
+                    Ok(response) => response,
+                    Err(error) => {
+                        // Their fate is open: they belong to what the connection leaves behind.
+                        self.note(Asked::Produce(batches), id, version, true, now);
+                        return Err(error.into());
+                    }
+                };
+                self.throttle(response.throttle_time_ms, version >= 6, now);
+                Ok(Answer::Produced(batches, response))
+            }
+        }
+    }
+
+    fn handle_versions(
+        &mut self,
+        asked_version: i16,
+        response: &ApiVersionsResponse,
+        now: Instant,
+    ) -> Result<Answer, SessionError> {
+        if response.error == ErrorCode::UNSUPPORTED_VERSION {
+            let hinted = response
+                .api_versions
+                .iter()
+                .find(|range| range.api_key == ApiKey::ApiVersions as i16);
+            let next = hinted.map_or(0, |range| range.max_version);
+            if next >= asked_version || next < 0 {
+                return Err(SessionError::Broken(format!(
+                    "refused version {asked_version} of ApiVersions and offered {next}"
+                )));
+            }
+            return Ok(Answer::Renegotiate(self.api_versions(next, now)));
+        }
+        if !response.error.is_ok() {
+            return Err(SessionError::Broken(format!(
+                "ApiVersions answered with {}",
+                response.error
+            )));
+        }
+        self.versions = Some(Versions {
+            metadata: needed::<MetadataRequest<'_>>(response, "Metadata")?,
+            produce: needed::<ProduceRequest<'_>>(response, "Produce")?,
+            init_producer_id: offered::<InitProducerIdRequest>(response),
+            create_topics: offered::<CreateTopicsRequest<'_>>(response),
+        });
+        self.stage = Stage::Ready;
+        self.throttle(response.throttle_time_ms, asked_version >= 2, now);
+        Ok(Answer::Negotiated)
+    }
+
+    /// From the given version on a broker has already delayed nothing and expects us to keep silent (KIP-219).
+    fn throttle(&mut self, throttle_time_ms: i32, ours_to_wait: bool, now: Instant) {
+        if ours_to_wait && throttle_time_ms > 0 {
+            let wait = Duration::from_millis(u64::from(
+                throttle_time_ms.min(THROTTLE_MS_MAX).unsigned_abs(),
+            ));
+            self.quiet_until = Some(now + wait);
+        }
+    }
+}
+
+fn offered<R: Request>(response: &ApiVersionsResponse) -> Option<i16> {
+    let range = response
+        .api_versions
+        .iter()
+        .find(|range| range.api_key == R::API as i16)?;
+    negotiate::<R>(range.min_version, range.max_version)
+}
+
+fn needed<R: Request>(response: &ApiVersionsResponse, name: &str) -> Result<i16, SessionError> {
+    offered::<R>(response).ok_or_else(|| {
+        let (ours_min, ours_max) = (R::VERSIONS.start(), R::VERSIONS.end());
+        let theirs = response.api_versions.iter().find(|range| range.api_key == R::API as i16).map_or_else(
+            || "none".to_owned(),
+            |range| format!("{} to {}", range.min_version, range.max_version),
+        );
+        SessionError::TooOld(format!(
+            "speaks {theirs} of {name}, we speak {ours_min} to {ours_max}: Kafka 1.0 or later is needed"
+        ))
+    })
+}
