@@ -1,3 +1,8 @@
 //! What the user is told: counters, lines of text, the log, the statistics thread.
 
+pub mod log;
+pub mod repeat;
+pub mod reporter;
 pub mod stats;
+pub mod text;
+pub mod time;
