@@ -4,6 +4,7 @@
 //! when it was due. Invariant: the ends in the index never fall, and the last one is the buffer's length.
 //! A chunk never shrinks: cleared and filled again it allocates nothing. It never looks into what it carries.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -68,12 +69,33 @@ impl Chunk {
         key: Option<&[u8]>,
         write_value: impl FnOnce(&mut Vec<u8>),
     ) {
+        let Ok(()) = self.try_push(due, timestamp_ms, key, |out| {
+            write_value(out);
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    /// [`push`](Self::push) of a value that may turn out not to be encodable.
+    ///
+    /// # Errors
+    /// That of `write_value`; nothing of the record then stays behind.
+    #[inline]
+    pub fn try_push<E>(
+        &mut self,
+        due: Instant,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        write_value: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.data.len();
         let key_len = key.map_or(NO_KEY, |key| {
             self.data.extend_from_slice(key);
             index_u32(key.len())
         });
-        write_value(&mut self.data);
+        if let Err(error) = write_value(&mut self.data) {
+            self.data.truncate(start);
+            return Err(error);
+        }
         debug_assert!(self.data.len() >= start, "a record took bytes away");
         self.entries.push(Entry {
             key_len,
@@ -81,6 +103,7 @@ impl Chunk {
             timestamp_ms,
             due,
         });
+        Ok(())
     }
 
     /// The `index`-th record, counted from 0.
@@ -220,6 +243,24 @@ mod tests {
         );
         assert_eq!((chunk.len(), chunk.bytes()), (3, 15));
         assert_eq!(chunk.get(3), None);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_encoded_leaves_nothing_behind() {
+        let now = Instant::now();
+        let mut chunk = Chunk::with_capacity(CHUNK_BYTES);
+        chunk.push(now, 1, Some(b"a"), |out| out.push(1));
+        let failed = chunk.try_push(now, 2, Some(b"b"), |out| {
+            out.extend_from_slice(b"half a val");
+            Err("no")
+        });
+        assert_eq!(failed, Err("no"));
+        chunk.push(now, 3, Some(b"c"), |out| out.push(3));
+        let values: Vec<_> = chunk
+            .iter()
+            .map(|record| (record.key, record.value))
+            .collect();
+        assert_eq!(values, [(Some(&b"a"[..]), &[1][..]), (Some(b"c"), &[3])]);
     }
 
     #[test]

@@ -160,7 +160,8 @@ struct Once<T> {
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
-        let (sender, receiver) = bounded(0);
+        // Nothing is ever sent; but selecting over a channel without capacity would allocate each time.
+        let (sender, receiver) = bounded(1);
         Self {
             value: OnceLock::new(),
             sender: Mutex::new(Some(sender)),
