@@ -6,6 +6,7 @@
 //! by itself, and nothing but the signal thread ever exits the process.
 
 use std::convert::Infallible;
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -187,7 +188,8 @@ impl<T> Once<T> {
     }
 }
 
-/// The thread `signals`. From its start to its end SIGINT, SIGTERM and SIGHUP go to a [`Stop`].
+/// The thread `signals`. From its start to its end SIGINT, SIGTERM and SIGHUP go to a [`Stop`]; SIGHUP does not where the
+/// process was started with it ignored, as `nohup` does.
 #[derive(Debug)]
 pub struct SignalThread {
     handle: Handle,
@@ -201,8 +203,11 @@ impl SignalThread {
     /// The system allows no handler, no socket pair or no thread.
     pub fn start(stop: Stop) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        let delivery =
-            SignalDelivery::with_pipe(read, write, SignalOnly, [SIGINT, SIGTERM, SIGHUP])?;
+        let mut caught = vec![SIGINT, SIGTERM];
+        if !fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, SIGHUP)) {
+            caught.push(SIGHUP);
+        }
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, caught)?;
         let handle = delivery.handle();
         let thread = thread::Builder::new()
             .name("signals".to_owned())
@@ -218,6 +223,15 @@ impl SignalThread {
         self.handle.close();
         self.thread.join()
     }
+}
+
+/// Whether a process with this `/proc/<pid>/status` ignores a signal: bit `number - 1` of the mask `SigIgn` (`proc(5)`).
+fn ignores(status: &str, number: i32) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
 }
 
 fn watch(delivery: SignalDelivery<UnixStream, SignalOnly>, stop: &Stop) {
@@ -361,5 +375,59 @@ mod tests {
         assert!(stop.urgent().recv_timeout(Duration::from_secs(60)).is_err());
         assert_eq!(stop.second_signal(), Some(Signal::Interrupt));
         signals.join().unwrap();
+    }
+
+    /// What happens in a process of its own: it signals itself, so that no other test is hit.
+    #[test]
+    fn process_of_its_own() {
+        let Ok(script) = std::env::var(SCRIPT) else {
+            return;
+        };
+        let stop = Stop::new();
+        let signals = SignalThread::start(stop.clone()).unwrap();
+        for number in script.split(' ').map(|number| number.parse().unwrap()) {
+            let awaited = if stop.is_stopped() {
+                stop.urgent()
+            } else {
+                stop.receiver()
+            };
+            signal_hook::low_level::raise(number).unwrap();
+            if number != SIGHUP {
+                assert!(awaited.recv_timeout(Duration::from_secs(60)).is_err());
+            }
+        }
+        if stop.second_signal().is_some() {
+            let _ = crossbeam_channel::never::<()>().recv_timeout(Duration::from_secs(60));
+        }
+        signals.join().unwrap();
+    }
+
+    const SCRIPT: &str = "SIGNALS_TO_RAISE";
+
+    /// Runs [`process_of_its_own`] with these signals, SIGHUP ignored, and gives its exit code back.
+    fn exit_code(script: &str) -> Option<i32> {
+        std::process::Command::new("sh")
+            .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "pipeline::shutdown::tests::process_of_its_own"])
+            .env(SCRIPT, script)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap()
+            .code()
+    }
+
+    #[test]
+    fn a_process_that_hangs_after_the_second_signal_exits_by_it() {
+        assert_eq!(exit_code("2 15"), Some(143), "at the bound");
+        assert_eq!(exit_code("15 2 15"), Some(130), "at the third signal");
+    }
+
+    #[test]
+    fn a_hangup_that_nohup_has_ignored_stays_ignored() {
+        assert_eq!(exit_code("1 15"), Some(0), "only one signal counted");
+        assert!(ignores("Name:\tx\nSigIgn:\t0000000000001001\n", SIGHUP));
+        assert!(!ignores("SigIgn:\t0000000000001000\n", SIGHUP));
+        assert!(!ignores("", SIGHUP));
     }
 }
