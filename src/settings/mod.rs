@@ -5,14 +5,44 @@
 //! reported, not the first alone. This module never connects anywhere, never logs, and never changes the process's
 //! environment; it reads `.env` and the files that `*_FILE` variables name, and nothing else.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "runs once, at the start; `write!` into a String would ignore a Result each time"
+)]
+
+pub mod agreement;
+pub mod assembly;
+pub mod choice;
+pub mod dotenv;
+pub mod duration;
 pub mod error;
+pub mod flags;
+pub mod host_port;
+pub mod meaning;
+pub mod problem;
+pub mod render;
 pub mod secret;
+pub mod setting;
+pub mod size;
+pub mod sources;
+pub mod suggest;
+pub mod table;
+pub mod topic;
+pub mod url;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 pub use error::{SettingError, SettingsErrors};
+pub use render::{env_example, readme_table};
+
+use meaning::Resolved;
+use sources::Sources;
 
 use crate::kafka::config::ProducerConfig;
 use crate::registry::config::RegistryConfig;
@@ -101,9 +131,61 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     working_directory: &Path,
 ) -> Result<Loaded, SettingsErrors> {
-    let _ = (args.into_iter(), environment.into_iter(), working_directory);
-    Err(SettingsErrors(vec![SettingError::new(
-        "settings",
-        "the table is not filled in",
-    )]))
+    let typed = flags::read(args);
+    let loaded = |command| {
+        Ok(Loaded {
+            command,
+            warnings: Vec::new(),
+        })
+    };
+    if typed.help {
+        return loaded(Command::Help(render::help()));
+    }
+    if typed.version {
+        return loaded(Command::Version(render::version()));
+    }
+
+    let mut errors = typed.errors;
+    let sources = Sources::read(
+        typed.values,
+        environment,
+        typed.env_file.as_deref(),
+        working_directory,
+        &mut errors,
+    );
+    let mut resolved = Resolved::new(&sources);
+    resolved.refuse_what_is_not_yet(typed.dry_run);
+    // What is missing may stand in the file that could not be read, or shows as such in the table.
+    if !typed.dry_run && !typed.print_config && !sources.env_file_failed {
+        resolved.refuse_what_is_missing();
+    }
+    errors.append(&mut resolved.errors);
+    let mut warnings = sources.warnings();
+    warnings.append(&mut resolved.warnings);
+
+    if typed.print_config {
+        let command = Command::PrintConfig {
+            text: render::print_config(&resolved),
+            mistakes: SettingsErrors(errors),
+        };
+        return Ok(Loaded { command, warnings });
+    }
+    if !errors.is_empty() {
+        return Err(SettingsErrors(errors));
+    }
+    let command = if typed.dry_run {
+        resolved.common().map(Command::DryRun)
+    } else {
+        resolved
+            .settings()
+            .map(|settings| Command::Run(Box::new(settings)))
+    };
+    debug_assert!(command.is_some(), "no mistake, and yet a value is missing");
+    command
+        .map(|command| Loaded { command, warnings })
+        .ok_or_else(|| {
+            let problem =
+                "a value is missing though no mistake was found; this is a defect of the program";
+            SettingsErrors(vec![SettingError::new("settings", problem)])
+        })
 }

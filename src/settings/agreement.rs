@@ -1,0 +1,152 @@
+//! Whether the values agree with each other, and with what this version can do.
+//!
+//! Invariant: each check looks only at values that are right by themselves, so that one mistake is reported once; it blames
+//! a setting that the user gave wherever there is one. Nothing is changed here but the list of mistakes.
+
+use super::choice::{Choice, SecurityProtocol};
+use super::error::SettingError;
+use super::meaning::{Chosen, Resolved};
+use super::setting::{Group, Id};
+use super::sources::Source;
+use super::table::{
+    AWAITS_SASL, AWAITS_TLS, BUFFER_BYTES_BESIDE_BATCH_MIN, MAX_IN_FLIGHT_WITH_IDEMPOTENCE, TABLE,
+};
+use super::value::Value;
+use super::{duration, size};
+use crate::kafka::config::Acks;
+
+impl Resolved {
+    pub(super) fn check_delivery(&mut self) {
+        let idempotent = self.boolean(Id::Idempotence) == Some(true);
+        if idempotent && self.acks().is_some_and(|acks| acks != Acks::All) {
+            self.mistake(
+                Id::Idempotence,
+                "needs KAFKA_ACKS=all; set it, or KAFKA_ENABLE_IDEMPOTENCE=false",
+            );
+        }
+        if idempotent
+            && self
+                .integer(Id::MaxInFlight)
+                .is_some_and(|n| n > MAX_IN_FLIGHT_WITH_IDEMPOTENCE)
+        {
+            let problem = format!(
+                "over {MAX_IN_FLIGHT_WITH_IDEMPOTENCE} refused with idempotence; allowed: 1 to {MAX_IN_FLIGHT_WITH_IDEMPOTENCE}, or more with KAFKA_ENABLE_IDEMPOTENCE=false"
+            );
+            self.mistake(Id::MaxInFlight, &problem);
+        }
+        if let (Some(buffer), Some(batch)) =
+            (self.bytes(Id::BufferMemory), self.bytes(Id::BatchSize))
+        {
+            let least = batch + BUFFER_BYTES_BESIDE_BATCH_MIN;
+            if buffer < least {
+                let problem = format!(
+                    "too small; allowed: at least KAFKA_BATCH_SIZE + {} = {}",
+                    size::format_bytes(BUFFER_BYTES_BESIDE_BATCH_MIN),
+                    size::format_bytes(least)
+                );
+                let blamed = if self.is_given(Id::BufferMemory) {
+                    Id::BufferMemory
+                } else {
+                    Id::BatchSize
+                };
+                let problem = if blamed == Id::BatchSize {
+                    format!("KAFKA_BUFFER_MEMORY {problem}")
+                } else {
+                    problem
+                };
+                self.mistake(blamed, &problem);
+            }
+        }
+        if let (Some(linger), Some(request), Some(delivery)) = (
+            self.duration(Id::Linger),
+            self.duration(Id::RequestTimeout),
+            self.duration(Id::DeliveryTimeout),
+        ) && delivery < linger + request
+        {
+            let problem = format!(
+                "too short; allowed: at least KAFKA_LINGER + KAFKA_REQUEST_TIMEOUT = {}; raise it, or lower those",
+                duration::format(linger + request)
+            );
+            self.mistake(Id::DeliveryTimeout, &problem);
+        }
+    }
+
+    pub(super) fn check_registry(&mut self) {
+        let (key, secret) = (
+            self.is_given(Id::RegistryApiKey),
+            self.is_given(Id::RegistryApiSecret),
+        );
+        if key && !secret {
+            self.mistake(
+                Id::RegistryApiKey,
+                "needs SCHEMA_REGISTRY_API_SECRET (or SCHEMA_REGISTRY_API_SECRET_FILE) too",
+            );
+        }
+        if secret && !key {
+            self.mistake(
+                Id::RegistryApiSecret,
+                "needs SCHEMA_REGISTRY_API_KEY (or SCHEMA_REGISTRY_API_KEY_FILE) too",
+            );
+        }
+        if matches!(self.value(Id::RegistryApiKey), Some(Value::Text(key)) if key.contains(':')) {
+            self.mistake(
+                Id::RegistryApiKey,
+                "has a colon, which a user name of basic authentication cannot have (RFC 7617)",
+            );
+        }
+    }
+
+    /// Refuses what waits for a later version. A dry run connects nowhere, and so is not held up by how to connect.
+    pub fn refuse_what_is_not_yet(&mut self, dry_run: bool) {
+        for setting in &TABLE {
+            if dry_run && !matches!(setting.group, Group::Messages | Group::Running) {
+                continue;
+            }
+            let Some(Chosen {
+                value,
+                source: Some(source),
+            }) = self.chosen.get(&setting.id)
+            else {
+                continue;
+            };
+            let awaits = match value {
+                _ if setting.awaits.is_some() => setting.awaits.map(str::to_owned),
+                Value::Urls(urls) if urls.needs_tls => Some(format!("{AWAITS_TLS}, https")),
+                Value::Choice(named) => match named.choice {
+                    Choice::Security(SecurityProtocol::Ssl) => Some(AWAITS_TLS.to_owned()),
+                    Choice::Security(SecurityProtocol::SaslPlaintext) => {
+                        Some(AWAITS_SASL.to_owned())
+                    }
+                    Choice::Security(SecurityProtocol::SaslSsl) => {
+                        Some(format!("{AWAITS_TLS} and {AWAITS_SASL}"))
+                    }
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(awaits) = awaits {
+                let mut problem = format!("not yet in this version ({awaits})");
+                if !matches!(source, Source::Flag(_)) {
+                    problem += &format!("; it is set in {}", source.place());
+                }
+                self.errors
+                    .push(SettingError::new(source.name_of(setting), problem));
+            }
+        }
+    }
+
+    /// Refuses what is missing.
+    pub fn refuse_what_is_missing(&mut self) {
+        for setting in TABLE.iter().filter(|setting| setting.is_required()) {
+            if self.get(setting.id).is_none() && !self.is_wrong(setting.id) {
+                let problem = format!(
+                    "required; set it, or {}: {}",
+                    setting.usual_name(),
+                    setting.kind.allowed()
+                );
+                self.errors
+                    .push(SettingError::new(setting.variable, problem));
+            }
+        }
+    }
+}

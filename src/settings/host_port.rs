@@ -1,0 +1,240 @@
+//! Broker addresses: `host:port,host:port`, IPv6 as `[::1]:9092`, port 9092 where none is given.
+//!
+//! Invariant: an accepted host is an IPv6 address or a name of letters, digits, `.`, `-` and `_`; a port is 1 to 65535.
+//! Nothing here resolves a name.
+
+use std::net::Ipv6Addr;
+
+use super::problem::Problem;
+use crate::kafka::config::HostPort;
+
+/// Kafka's usual port.
+pub const KAFKA_PORT: u16 = 9092;
+
+/// Most bootstrap servers that are accepted.
+pub const SERVERS_MAX: usize = 64;
+
+/// Longest host name (RFC 1035).
+const HOST_BYTES_MAX: usize = 253;
+
+/// Parses a comma-separated list; empty places in it are skipped, as Kafka's own client does, and repeats are dropped.
+///
+/// # Errors
+/// A place is no address, none is left, or there are more than [`SERVERS_MAX`].
+pub fn parse_list(text: &str) -> Result<Vec<HostPort>, Problem> {
+    let mut servers = Vec::new();
+    for place in text
+        .split(',')
+        .map(str::trim)
+        .filter(|place| !place.is_empty())
+    {
+        let server = parse_one(place).map_err(|problem| match problem.suggestion {
+            Some(meant) if !text.contains('@') => {
+                Problem::new(problem.what).suggest(text.trim().replacen(place, &meant, 1))
+            }
+            _ => Problem::new(problem.what),
+        })?;
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    if servers.is_empty() {
+        return Err(Problem::new("names no server"));
+    }
+    if servers.len() > SERVERS_MAX {
+        return Err(Problem::new(format!("more than {SERVERS_MAX} servers")));
+    }
+    Ok(servers)
+}
+
+/// Parses `host`, `host:port`, `[v6]` or `[v6]:port`.
+///
+/// # Errors
+/// Not such an address; the usual slips (a scheme, a path, bare IPv6) are named.
+pub fn parse_one(text: &str) -> Result<HostPort, Problem> {
+    if let Some((_, rest)) = text.split_once("://") {
+        return Err(
+            Problem::new("a scheme does not belong here (see KAFKA_SECURITY_PROTOCOL)")
+                .suggest(rest.trim_end_matches('/')),
+        );
+    }
+    let (host, port) = split_port(text)?;
+    Ok(HostPort {
+        host: parse_host(host)?,
+        port: port.map_or(Ok(KAFKA_PORT), parse_port)?,
+    })
+}
+
+/// The host (IPv6 still in brackets) and what follows the colon, if one does.
+pub(super) fn split_port(text: &str) -> Result<(&str, Option<&str>), Problem> {
+    if text.starts_with('[') {
+        let Some(end) = text.find(']') else {
+            return Err(Problem::new("the bracket is not closed"));
+        };
+        let (host, rest) = text.split_at_checked(end + 1).unwrap_or((text, ""));
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(Problem::new("text after the bracket")),
+        };
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(
+            Problem::new("an IPv6 address belongs in brackets").suggest(format!("[{text}]"))
+        );
+    }
+    match text.split_once(':') {
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((text, None)),
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets (which are dropped; a zone such as `%eth0` is kept).
+pub(super) fn parse_host(text: &str) -> Result<String, Problem> {
+    if let Some(address) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        let (ip, zone) = address.split_once('%').unwrap_or((address, "0"));
+        let zone_fits = !zone.is_empty()
+            && zone
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        return match ip.parse::<Ipv6Addr>() {
+            Ok(_) if zone_fits => Ok(address.to_owned()),
+            _ => Err(Problem::new("no IPv6 address between the brackets")),
+        };
+    }
+    if text.is_empty() {
+        return Err(Problem::new("no host"));
+    }
+    if text.len() > HOST_BYTES_MAX {
+        return Err(Problem::new(format!(
+            "a host name longer than {HOST_BYTES_MAX} characters"
+        )));
+    }
+    match text
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_'))
+    {
+        Some('@') => Err(Problem::new("a user does not belong here")),
+        Some('/') => Err(Problem::new("a path does not belong here")),
+        Some(bad) => Err(Problem::new(format!(
+            "a host name with the character {bad:?}"
+        ))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A port from 1 to 65535.
+pub(super) fn parse_port(text: &str) -> Result<u16, Problem> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(port) if digits && port > 0 => Ok(port),
+        _ => Err(Problem::new("a port is a number from 1 to 65535")),
+    }
+}
+
+/// Writes what [`parse_list`] reads.
+pub fn format_list(servers: &[HostPort]) -> String {
+    servers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+mod tests {
+    use super::*;
+
+    fn at(host: &str, port: u16) -> HostPort {
+        HostPort {
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    #[test]
+    fn servers_are_names_or_addresses_with_kafkas_port_by_default() {
+        for (text, servers) in [
+            ("localhost:9092", vec![at("localhost", 9092)]),
+            ("a:1,b:2", vec![at("a", 1), at("b", 2)]),
+            (" a , b:2 ,", vec![at("a", 9092), at("b", 2)]),
+            (
+                "[::1]:19092,[fe80::1%eth0]",
+                vec![at("::1", 19092), at("fe80::1%eth0", 9092)],
+            ),
+            ("10.0.0.1", vec![at("10.0.0.1", 9092)]),
+            ("a,a:9092", vec![at("a", 9092)]),
+            (
+                "pkc-x.eu.confluent.cloud:65535",
+                vec![at("pkc-x.eu.confluent.cloud", 65535)],
+            ),
+        ] {
+            assert_eq!(parse_list(text), Ok(servers), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            ",",
+            ":9092",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:b",
+            "a:1:2",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
+            "[a]:1",
+            "a b:1",
+            "a/b",
+            "u:p@h:1",
+            "größe:1",
+            "[fe80::1%]:1",
+            &"x".repeat(254),
+            &vec!["h"; 65]
+                .iter()
+                .enumerate()
+                .map(|(i, h)| format!("{h}{i}"))
+                .collect::<Vec<_>>()
+                .join(","),
+        ] {
+            assert!(parse_list(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_slips_are_recognised() {
+        for (text, meant) in [
+            ("PLAINTEXT://localhost:9092", "localhost:9092"),
+            ("http://broker:9092/", "broker:9092"),
+            ("a:1,SASL_SSL://b:2", "a:1,b:2"),
+            ("::1", "[::1]"),
+        ] {
+            assert_eq!(
+                parse_list(text).unwrap_err().suggestion.as_deref(),
+                Some(meant),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let servers = parse_list("[::1]:9092,kafka:19092").unwrap();
+        assert_eq!(format_list(&servers), "[::1]:9092,kafka:19092");
+        assert_eq!(parse_list(&format_list(&servers)), Ok(servers));
+    }
+}
