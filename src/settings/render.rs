@@ -41,11 +41,11 @@ pub fn help() -> String {
 
 /// Flag, variable, meaning and default on one line; a long default goes on the next.
 fn help_line(setting: &Setting) -> String {
-    let flag = setting
-        .flag
-        .map_or(String::new(), |(flag, _)| format!("--{flag}"));
+    let flag = setting.flag.map_or(String::new(), |(flag, placeholder)| {
+        format!("--{flag} {placeholder}")
+    });
     let later = if setting.awaits.is_some() { " *" } else { "" };
-    let line = format!("  {flag:<19} {:<31} {}", setting.variable, setting.help);
+    let line = format!("  {flag:<24} {:<31} {}", setting.variable, setting.help);
     let default = format!(
         "[{}]{later}",
         setting.default.unwrap_or(setting.without).replace('`', "")
@@ -53,7 +53,7 @@ fn help_line(setting: &Setting) -> String {
     if line.chars().count() + 1 + default.chars().count() <= HELP_COLUMNS_MAX {
         format!("{line} {default}\n")
     } else {
-        format!("{line}\n{:54}{default}\n", "")
+        format!("{line}\n{default:>HELP_COLUMNS_MAX$}\n")
     }
 }
 

@@ -47,7 +47,7 @@ const fn span(min_ms: u64, max_ms: u64) -> Kind {
 /// Every setting, in the order in which it is shown.
 pub static TABLE: [Setting; 40] = [
     row(Id::Interval, Group::Messages, "MESSAGE_INTERVAL", span(0, YEAR_MS))
-        .flag("interval", "DURATION")
+        .flag("interval", "TIME")
         .default("1s")
         .means(
             "time between messages; 0: full speed",
@@ -58,7 +58,7 @@ pub static TABLE: [Setting; 40] = [
         .without("no limit", "1000")
         .means("stop after so many messages", "stop after so many messages"),
     row(Id::RunDuration, Group::Messages, "RUN_DURATION", span(1, 10 * YEAR_MS))
-        .flag("duration", "DURATION")
+        .flag("duration", "TIME")
         .without("no limit", "1h")
         .means("stop after so long", "stop after so long"),
     row(Id::Seed, Group::Messages, "SEED", Kind::Integer { min: 0, max: u64::MAX })
@@ -69,7 +69,7 @@ pub static TABLE: [Setting; 40] = [
         .flag("instance-id", "N")
         .default("0")
         .means(
-            "which of several parallel producers",
+            "which of several producers",
             "which of several parallel producers this is (0 to 65535): no two instances ever share a shoe id",
         ),
     row(Id::LogLevel, Group::Running, "LOG_LEVEL", Kind::Choice(&LEVEL))
@@ -89,18 +89,18 @@ pub static TABLE: [Setting; 40] = [
         "STATS_INTERVAL",
         Kind::Duration { min_ms: 100, max_ms: YEAR_MS, zero_too: true },
     )
-    .flag("stats-interval", "DURATION")
+    .flag("stats-interval", "TIME")
     .default("10s")
     .means("time between statistics; 0: never", "how often the statistics line appears; `0` = never"),
     row(Id::ShutdownTimeout, Group::Running, "SHUTDOWN_TIMEOUT", span(0, 24 * HOUR_MS))
-        .flag("shutdown-timeout", "DURATION")
+        .flag("shutdown-timeout", "TIME")
         .default("30s")
         .means(
             "how long a shutdown may take",
             "how long a graceful shutdown may take before what is unsent is given up, counted and reported",
         ),
     row(Id::MetricsListen, Group::Running, "METRICS_LISTEN", Kind::Listen)
-        .flag("metrics-listen", "HOST:PORT")
+        .flag("metrics-listen", "ADDR")
         .without("off", "127.0.0.1:9400")
         .means("serve metrics and health", "`host:port` of `/metrics` (Prometheus), `/healthz`, `/readyz`")
         .awaits(AWAITS_METRICS),
@@ -134,15 +134,15 @@ pub static TABLE: [Setting; 40] = [
         .awaits(AWAITS_SASL),
     row(Id::OauthTokenEndpointUrl, Group::Cluster, "KAFKA_OAUTH_TOKEN_ENDPOINT_URL", Kind::Text)
         .means(
-            "where OAUTHBEARER gets its token",
+            "OAUTHBEARER: token endpoint",
             "OAUTHBEARER by OIDC client credentials (id and secret = API key and secret): the token endpoint",
         )
         .awaits(AWAITS_OAUTH),
     row(Id::OauthScope, Group::Cluster, "KAFKA_OAUTH_SCOPE", Kind::Text)
-        .means("scope to ask for", "OAUTHBEARER: the scope to ask for")
+        .means("OAUTHBEARER: scope", "OAUTHBEARER: the scope to ask for")
         .awaits(AWAITS_OAUTH),
     row(Id::OauthExtensions, Group::Cluster, "KAFKA_OAUTH_EXTENSIONS", Kind::Text)
-        .means("extensions, name=value,…", "OAUTHBEARER: SASL extensions, `name=value,…`")
+        .means("OAUTHBEARER: extensions", "OAUTHBEARER: SASL extensions, `name=value,…`")
         .awaits(AWAITS_OAUTH),
     row(Id::SslCa, Group::Cluster, "KAFKA_SSL_CA_LOCATION", Kind::Text)
         .flag("ssl-ca", "FILE")
@@ -167,7 +167,7 @@ pub static TABLE: [Setting; 40] = [
         .default("none")
         .means("none, gzip, snappy, lz4, zstd", "`none`, `gzip`, `snappy`, `lz4`, `zstd`"),
     row(Id::Linger, Group::Delivery, "KAFKA_LINGER", span(0, HOUR_MS))
-        .flag("linger", "DURATION")
+        .flag("linger", "TIME")
         .default("5ms")
         .means("how long a batch waits for more", "how long a batch that is not full waits for more records"),
     row(Id::BatchSize, Group::Delivery, "KAFKA_BATCH_SIZE", Kind::Bytes { min: KIB, max: 16 * MIB })
@@ -189,10 +189,10 @@ pub static TABLE: [Setting; 40] = [
     ),
     row(Id::DeliveryTimeout, Group::Delivery, "KAFKA_DELIVERY_TIMEOUT", span(10, 24 * HOUR_MS))
         .default("2m")
-        .means("then a message counts as failed", "after it a message counts as failed"),
+        .means("then a message has failed", "after it a message counts as failed"),
     row(Id::RequestTimeout, Group::Delivery, "KAFKA_REQUEST_TIMEOUT", span(10, HOUR_MS))
         .default("30s")
-        .means("then a request counts as lost", "how long one request may stay unanswered"),
+        .means("then a request is lost", "how long one request may stay unanswered"),
     row(Id::ClientId, Group::Delivery, "KAFKA_CLIENT_ID", Kind::Text)
         .default("continuous-producer")
         .means("name in the brokers' logs", "what brokers write in their logs"),
@@ -206,13 +206,13 @@ pub static TABLE: [Setting; 40] = [
     row(Id::CreateTopic, Group::Delivery, "KAFKA_CREATE_TOPIC", Kind::NewTopic)
         .without("off", "6:3")
         .means(
-            "PARTITIONS[:REPLICATION] if missing",
+            "PARTITIONS[:REPLICATION]",
             "`PARTITIONS[:REPLICATION]`: create the topic when it is missing",
         ),
     row(Id::RegistryUrl, Group::Registry, "SCHEMA_REGISTRY_URL", Kind::Urls)
         .flag("registry-url", "URL")
         .without(REQUIRED, "http://localhost:8081")
-        .means("one URL or several, with commas", "one URL or several, comma-separated, tried in turn"),
+        .means("URL, or several with commas", "one URL or several, comma-separated, tried in turn"),
     row(Id::RegistryApiKey, Group::Registry, "SCHEMA_REGISTRY_API_KEY", Kind::Text)
         .or_file()
         .means("user name", "basic authentication: user name"),

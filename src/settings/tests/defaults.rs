@@ -273,9 +273,9 @@ fn help_and_version_need_nothing() {
         let at = help.lines().position(|line| named(&line)).unwrap();
         let line = help.lines().skip(at).take(2).collect::<Vec<_>>().join("\n");
         assert!(
-            setting
-                .flag
-                .is_none_or(|(flag, _)| line.contains(&format!("--{flag} "))),
+            setting.flag.is_none_or(
+                |(flag, placeholder)| line.contains(&format!("--{flag} {placeholder} "))
+            ),
             "{line}"
         );
         assert!(
