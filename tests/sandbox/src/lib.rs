@@ -8,6 +8,7 @@
 mod broker;
 mod config;
 mod net;
+mod registry;
 mod sandbox;
 
 pub use broker::batch::Record;
@@ -19,4 +20,5 @@ pub use config::{
     VersionRange,
 };
 pub use kafka_protocol::messages::ApiKey;
+pub use registry::{HttpRequest, Registry, RegistryFault, RegistrySettings};
 pub use sandbox::Sandbox;

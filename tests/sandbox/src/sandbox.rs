@@ -27,7 +27,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a cluster; fails if a port is taken or the configuration has no node.
+    /// Starts a cluster.
+    ///
+    /// # Errors
+    /// A port is taken, or the configuration has no node.
     pub fn start(config: Config) -> io::Result<Self> {
         if config.nodes == 0 {
             return Err(io::Error::new(
@@ -72,8 +75,6 @@ impl Sandbox {
         self.entry(id).map(|(address, _)| *address)
     }
 
-    // --- Nodes and leaders ---
-
     /// Kills a node as SIGKILL would: its connections and its listener are gone, another node leads its partitions.
     pub fn kill_node(&self, id: i32) {
         self.shared.update(|state| {
@@ -91,6 +92,9 @@ impl Sandbox {
     }
 
     /// Starts a killed node again on its port; it leads what nobody leads.
+    ///
+    /// # Errors
+    /// The port was taken meanwhile, which on Linux cannot be.
     pub fn restart_node(&self, id: i32) -> io::Result<()> {
         self.shared.update(|state| {
             if let Some(node) = state.node(id) {
@@ -111,6 +115,9 @@ impl Sandbox {
     }
 
     /// Takes connections again.
+    ///
+    /// # Errors
+    /// The port was taken meanwhile, which on Linux cannot be.
     pub fn accept_connections(&self, id: i32) -> io::Result<()> {
         self.entry(id)
             .map_or(Ok(()), |(_, acceptor)| acceptor.open())
@@ -160,8 +167,6 @@ impl Sandbox {
         });
     }
 
-    // --- Faults ---
-
     /// Orders a fault for requests to come.
     pub fn fault(&self, rule: FaultRule) {
         self.shared.update(|state| {
@@ -186,8 +191,6 @@ impl Sandbox {
     pub fn clear_faults(&self) {
         self.shared.update(|state| state.faults.clear());
     }
-
-    // --- Questions ---
 
     /// Waits until a condition holds; returns whether it did in time.
     pub fn wait_for(&self, condition: impl FnMut(&State) -> bool, timeout: Duration) -> bool {

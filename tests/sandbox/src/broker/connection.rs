@@ -128,11 +128,10 @@ impl Connection<'_> {
             return Ok(false);
         };
         let partitions = request.partitions();
+        let node = self.origin.node;
         let ordered = self
             .shared
-            .lock()
-            .faults
-            .take(head.api, self.origin.node, &partitions);
+            .update(|state| state.faults.take(head.api, node, &partitions));
         self.suffer(&head, &request, ordered.as_ref())
     }
 
