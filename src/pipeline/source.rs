@@ -21,7 +21,7 @@ pub fn shoes(
     move |n, chunk, due, timestamp_ms| {
         let shoe = generator.shoe(n);
         let key = match key {
-            MessageKey::Id => Some(shoe.id().as_slice()),
+            MessageKey::Id => Some(shoe.id().as_bytes()),
             MessageKey::None => None,
         };
         let before = chunk.bytes();
@@ -74,7 +74,7 @@ mod tests {
                 let mut value = PREFIX.to_vec();
                 shoe.write_protobuf(&mut value);
                 assert_eq!(record.value, value);
-                assert_eq!(record.key, keyed.then_some(shoe.id().as_slice()));
+                assert_eq!(record.key, keyed.then_some(shoe.id().as_bytes()));
                 assert_eq!((record.due, record.timestamp_ms), (now, 99));
             }
             assert_eq!(chunk.len(), 3);
@@ -91,7 +91,7 @@ mod tests {
     fn a_logged_message_says_which_it_is() {
         let shoe = ShoeGenerator::new(1, 0).shoe(5);
         let line = description(5, &shoe, true, 134);
-        let id = std::str::from_utf8(shoe.id()).unwrap();
+        let id = shoe.id();
         assert!(
             line.starts_with(&format!("Message 5: id={id}, brand=")),
             "{line}"

@@ -4,7 +4,7 @@
 //! level, and a brand's weight is its popularity. Tables are worked out by the compiler; a wrong one does not compile.
 //! It never draws a random number: it says what a drawn number means.
 
-/// A maker of shoes.
+/// A maker of shoes. Texts of a kind are of about the same length, which processors predict: see `protobuf.rs`.
 #[derive(Debug)]
 pub(super) struct Brand {
     /// As the message says it.
@@ -12,9 +12,18 @@ pub(super) struct Brand {
     /// Of 256 shoes, how many are of this brand.
     weight: u8,
     /// Words that its model names are made of.
-    pub(super) lines: [&'static str; LINES as usize],
+    pub(super) lines: [Word; LINES as usize],
     /// What it makes; one that is named twice is made twice as often.
     pub(super) categories: [&'static Category; 4],
+}
+
+/// A model word and the space after it, padded to a fixed size: it is copied whole, so that copying does not branch on
+/// lengths that no processor can predict.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    pub(super) padded: [u8; WORD_BYTES_MAX],
+    /// Bytes that count, the space included.
+    pub(super) length: u8,
 }
 
 /// A kind of shoe.
@@ -44,45 +53,18 @@ pub const SALE_PRICE_MAX: u32 = 36500;
 pub(super) const MODEL_NUMBER_MIN: u32 = 100;
 /// How many numbers there are: up to 997.
 pub(super) const MODEL_NUMBER_COUNT: u32 = 898;
-/// Longest model name in bytes: two words, a number, two spaces.
-pub(super) const NAME_BYTES_MAX: usize = 2 * LINE_BYTES_MAX + 5;
-const LINE_BYTES_MAX: usize = 11;
+/// Longest model name in bytes: two words, each with a space after it, and a number.
+pub(super) const NAME_BYTES_MAX: usize = 2 * WORD_BYTES_MAX + 3;
+/// Longest model word in bytes, the space after it included.
+pub(super) const WORD_BYTES_MAX: usize = 16;
 
 const SPORTS: &[&str; COLOURS] = &[
-    "black",
-    "black",
-    "white",
-    "white",
-    "navy",
-    "grey",
-    "red",
-    "royal blue",
-    "volt",
-    "orange",
-    "teal",
-    "pink",
-    "lime",
-    "purple",
-    "silver",
-    "sky blue",
+    "black", "black", "white", "white", "navy", "grey", "crimson", "cobalt", "volt", "orange",
+    "teal", "pink", "lime", "purple", "silver", "azure",
 ];
 const CLASSIC: &[&str; COLOURS] = &[
-    "black",
-    "black",
-    "black",
-    "brown",
-    "brown",
-    "brown",
-    "tan",
-    "cognac",
-    "navy",
-    "grey",
-    "burgundy",
-    "olive",
-    "beige",
-    "white",
-    "sand",
-    "dark green",
+    "black", "black", "black", "brown", "brown", "brown", "camel", "cognac", "navy", "grey",
+    "claret", "olive", "beige", "white", "sand", "forest",
 ];
 
 const fn category(
@@ -104,8 +86,8 @@ const fn category(
 static RUNNING: Category = category("running", 71, 28, 1, SPORTS);
 static TRAIL: Category = category("trail", 72, 26, 1, SPORTS);
 static SNEAKER: Category = category("sneaker", 70, 29, 1, SPORTS);
-static BASKETBALL: Category = category("basketball", 76, 27, 1, SPORTS);
-static FOOTBALL: Category = category("football", 72, 25, 1, SPORTS);
+static BASKETBALL: Category = category("court", 76, 27, 1, SPORTS);
+static FOOTBALL: Category = category("soccer", 72, 25, 1, SPORTS);
 static TENNIS: Category = category("tennis", 72, 25, 1, SPORTS);
 static HIKING: Category = category("hiking", 72, 25, 1, CLASSIC);
 static BOOT: Category = category("boot", 72, 12, 2, CLASSIC);
@@ -131,17 +113,39 @@ pub(super) static CATEGORIES: [&Category; 12] = [
     &KIDS,
 ];
 
+#[allow(clippy::indexing_slicing)] // at compile time; an overrun does not compile
 const fn brand(
     name: &'static str,
     weight: u8,
     lines: [&'static str; LINES as usize],
     categories: [&'static Category; 4],
 ) -> Brand {
+    let mut words = [word("a"); LINES as usize];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = word(lines[i]);
+        i += 1;
+    }
     Brand {
         name,
         weight,
-        lines,
+        lines: words,
         categories,
+    }
+}
+
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at compile time; an overrun does not compile
+const fn word(text: &str) -> Word {
+    assert!(text.is_ascii() && !text.is_empty() && text.len() < WORD_BYTES_MAX);
+    let mut padded = [b' '; WORD_BYTES_MAX];
+    let mut i = 0;
+    while i < text.len() {
+        padded[i] = text.as_bytes()[i];
+        i += 1;
+    }
+    Word {
+        padded,
+        length: text.len() as u8 + 1,
     }
 }
 
@@ -158,7 +162,7 @@ pub(super) static BRANDS: [Brand; 24] = [
     brand("Hexaloop", 24, ["Hex", "Vector", "Pixel", "Neon", "Grid", "Turbo", "Nova", "Max"], [&SNEAKER, &SNEAKER, &BASKETBALL, &RUNNING]),
     brand("Goalwick", 10, ["Striker", "Keeper", "Volley", "Corner", "Derby", "Cleat", "Sweeper", "Pitch"], [&FOOTBALL, &FOOTBALL, &SNEAKER, &KIDS]),
     brand("Lacewren", 9, ["Wren", "Ribbon", "Willow", "Petal", "Satin", "Ballad", "Linen", "Meadow"], [&LOAFER, &SNEAKER, &SANDAL, &TENNIS]),
-    brand("Zephrun", 28, ["Zephyr", "Gust", "Sprint", "Aero", "Swift", "Feather", "Pulse", "Pro"], [&RUNNING, &RUNNING, &TRAIL, &SNEAKER]),
+    brand("Zephruna", 28, ["Zephyr", "Gust", "Sprint", "Aero", "Swift", "Feather", "Pulse", "Pro"], [&RUNNING, &RUNNING, &TRAIL, &SNEAKER]),
     brand("Nimbothorn", 14, ["Nimbus", "Thorn", "Summit", "Ridge", "Gravel", "Scree", "TrailRunner", "Ascent"], [&TRAIL, &TRAIL, &HIKING, &RUNNING]),
     brand("Calderskip", 11, ["Magma", "Crater", "Basalt", "Flint", "Ash", "Lava", "Cinder", "Spark"], [&BASKETBALL, &SNEAKER, &TENNIS, &RUNNING]),
     brand("Skarnholt", 7, ["Skarn", "Glacier", "Fjord", "Tundra", "Granite", "Boulder", "Cairn", "Polar"], [&HIKING, &HIKING, &BOOT, &TRAIL]),
@@ -166,11 +170,11 @@ pub(super) static BRANDS: [Brand; 24] = [
     brand("Mirrelfoot", 5, ["Mirror", "Silver", "Ripple", "Echo", "Prism", "Halo", "Lumen", "Glint"], [&TENNIS, &TENNIS, &SNEAKER, &RUNNING]),
     brand("Dunloess", 6, ["Loam", "Saddle", "Rancher", "Prairie", "Canyon", "Mesa", "Bronco", "Spur"], [&BOOT, &BOOT, &LOAFER, &HIKING]),
     brand("Velquist", 13, ["Velour", "Quest", "Signal", "Metro", "Studio", "Urban", "Pivot", "Sidekick"], [&SNEAKER, &SNEAKER, &TENNIS, &LOAFER]),
-    brand("Bjørnskritt", 6, ["Bjørk", "Nordlys", "Vinter", "Elv", "Skog", "Stein", "Fjell", "Storm"], [&BOOT, &HIKING, &TRAIL, &SNEAKER]),
+    brand("Bjørnskritt", 6, ["Birke", "Nordlys", "Vinter", "Elv", "Skog", "Stein", "Fjell", "Storm"], [&BOOT, &HIKING, &TRAIL, &SNEAKER]),
     brand("Arkenstep", 8, ["Arken", "Citadel", "Bastion", "Herald", "Banner", "Regent", "Crest", "Valour"], [&BOOT, &SNEAKER, &HIKING, &FORMAL]),
     brand("Ostervane", 6, ["Vane", "Compass", "Sextant", "Captain", "Mariner", "Anchor", "Bosun", "Admiral"], [&LOAFER, &LOAFER, &FORMAL, &BOOT]),
     brand("Orsolace", 4, ["Aria", "Sonata", "Opera", "Duet", "Tango", "Bolero", "Waltz", "Rondo"], [&FORMAL, &LOAFER, &SANDAL, &SNEAKER]),
-    brand("Vantrelle", 4, ["Noir", "Soirée", "Lumière", "Avenue", "Gala", "Atelier", "Velvet", "Étoile"], [&FORMAL, &SNEAKER, &LOAFER, &BOOT]),
+    brand("Vantrelle", 4, ["Noir", "Soiree", "Lumiere", "Avenue", "Gala", "Atelier", "Velvet", "Etoile"], [&FORMAL, &SNEAKER, &LOAFER, &BOOT]),
     brand("Tarvelle & Foss", 3, ["Oxford", "Brogue", "Monk", "Chelsea", "Regal", "Consul", "Senator", "Envoy"], [&FORMAL, &FORMAL, &LOAFER, &BOOT]),
 ];
 
@@ -192,20 +196,10 @@ pub(super) fn price_dollars(quantile: u16) -> u32 {
     (low + (((high - low) * u32::from(quantile & 0xff)) >> 8)) / 100
 }
 
-/// The cents that a price ends in, for a drawn number.
+/// The cents at `slot` of 256 that a price ends in.
 #[inline]
-pub(super) fn price_ending(draw: u8) -> u32 {
-    /// Everything that is not 95 or 97.
-    const OTHERS: [u32; 8] = [0, 0, 50, 90, 99, 99, 99, 75];
-    const SHARE_95: u8 = 102; // 39.8 %
-    const SHARE_97: u8 = 77; // 30.1 %
-    if draw < SHARE_95 {
-        95
-    } else if draw < SHARE_95 + SHARE_97 {
-        97
-    } else {
-        at(&OTHERS, usize::from(draw & 7)).unwrap_or_default()
-    }
+pub(super) fn price_ending(slot: u8) -> u32 {
+    u32::from(at(&ENDING_SLOTS, usize::from(slot)).unwrap_or_default())
 }
 
 /// The rating at `slot` of 1024, in tenths of a star; 0 = not rated yet.
@@ -227,7 +221,8 @@ fn at<T: Copy>(table: &[T], index: usize) -> Option<T> {
 
 static BRAND_SLOTS: [u8; 256] = brand_slots();
 static PRICE_STEPS: [u32; 257] = price_steps();
-static RATING_SLOTS: [u8; RATING_SLOT_COUNT] = rating_slots();
+static ENDING_SLOTS: [u8; 256] = slots(&ENDINGS);
+static RATING_SLOTS: [u8; RATING_SLOT_COUNT] = slots(&RATINGS);
 const RATING_SLOT_COUNT: usize = 1024;
 
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at compile time; an overrun does not compile
@@ -290,6 +285,17 @@ const fn price_steps() -> [u32; 257] {
     steps
 }
 
+/// (first, last, slots each): of 256 prices, how many end in so many cents.
+const ENDINGS: [(u8, u8, u16); 7] = [
+    (95, 95, 102),
+    (97, 97, 77),
+    (99, 99, 30),
+    (0, 0, 20),
+    (90, 90, 12),
+    (50, 50, 9),
+    (75, 75, 6),
+];
+
 /// (first, last, slots each): of 1024 shoes, how many have each rating, in tenths of a star.
 const RATINGS: [(u8, u8, u16); 9] = [
     (0, 0, 369),
@@ -303,45 +309,29 @@ const RATINGS: [(u8, u8, u16); 9] = [
     (50, 50, 190),
 ];
 
+/// Spreads rows of (first, last, slots each) over a table.
 #[allow(clippy::indexing_slicing)] // at compile time; an overrun does not compile
-const fn rating_slots() -> [u8; RATING_SLOT_COUNT] {
-    let mut slots = [0; RATING_SLOT_COUNT];
+const fn slots<const COUNT: usize>(rows: &[(u8, u8, u16)]) -> [u8; COUNT] {
+    let mut slots = [0; COUNT];
     let mut slot = 0;
     let mut row = 0;
-    while row < RATINGS.len() {
-        let (first, last, each) = RATINGS[row];
-        let mut rating = first;
-        while rating <= last {
+    while row < rows.len() {
+        let (first, last, each) = rows[row];
+        let mut value = first;
+        while value <= last {
             let mut left = each;
             while left > 0 {
-                slots[slot] = rating;
+                slots[slot] = value;
                 slot += 1;
                 left -= 1;
             }
-            rating += 1;
+            value += 1;
         }
         row += 1;
     }
-    assert!(slot == slots.len(), "the ratings' slots add up to 1024");
+    assert!(slot == COUNT, "the rows fill the table");
     slots
 }
-
-#[allow(clippy::indexing_slicing)] // at compile time; an overrun does not compile
-const _: () = {
-    let mut brand = 0;
-    while brand < BRANDS.len() {
-        let mut line = 0;
-        while line < LINES as usize {
-            let length = BRANDS[brand].lines[line].len();
-            assert!(
-                length > 0 && length <= LINE_BYTES_MAX,
-                "every model word fits"
-            );
-            line += 1;
-        }
-        brand += 1;
-    }
-};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -354,7 +344,7 @@ mod tests {
         let brands: HashSet<_> = BRANDS.iter().map(|brand| brand.name).collect();
         assert_eq!(brands.len(), BRANDS.len());
         for brand in &BRANDS {
-            let lines: HashSet<_> = brand.lines.iter().collect();
+            let lines: HashSet<_> = brand.lines.iter().map(|line| line.padded).collect();
             assert_eq!(lines.len(), LINES as usize, "{}", brand.name);
         }
         let categories: HashSet<_> = CATEGORIES.iter().map(|category| category.name).collect();
