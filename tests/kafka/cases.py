@@ -1,0 +1,261 @@
+"""The promises that are kept against real peers, one function each, named after its promise.
+
+A case makes a topic of its own (named after itself), so that none can see another's records.
+"""
+
+import re
+import signal
+from typing import Callable
+
+from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import Schema as RegisteredSchema
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from peers import Kafka, Registry, wait_until
+from program import Outcome, Program
+from records import Schema, compare, end_offset, read_topic
+
+PARTITIONS = 6
+COUNT = 20_000
+COUNT_LARGE = 1_000_000
+SEED = 20_241_124
+TOPIC_TIMEOUT_S = 30
+PROGRESS_TIMEOUT_S = 30
+# acks=0 is unanswered: the program may end before the broker has read all that was written to the socket.
+UNACKNOWLEDGED_TIMEOUT_S = 20
+DUMPED_BATCH = re.compile(
+    r"baseOffset: (?P<base>\d+) lastOffset: (?P<last>\d+) count: (?P<count>\d+) baseSequence: (?P<sequence>-?\d+)"
+    r".* producerId: (?P<producer>-?\d+) .*compresscodec: (?P<codec>\w+) .*isvalid: (?P<valid>\w+)")
+
+
+class Bench:
+    """What every case needs: the peers, the program, and the schema as the repository has it."""
+
+    def __init__(self, kafka: Kafka, registry: Registry, program: Program, schema_text: str):
+        self.kafka, self.registry, self.program = kafka, registry, program
+        self.schema_text = schema_text
+        self.schema = Schema(schema_text)
+        self.schemas = SchemaRegistryClient({"url": registry.url})
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+
+    def create(self, topic: str):
+        [made] = self.admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
+        made.result(TOPIC_TIMEOUT_S)
+        # The controller's word is not the broker's: wait until the topic can be produced to.
+        wait_until(f"{topic} has leaders", lambda: self._has_leaders(topic), TOPIC_TIMEOUT_S)
+
+    def _has_leaders(self, topic: str) -> bool:
+        found = self.admin.list_topics(topic, timeout=TOPIC_TIMEOUT_S).topics[topic]
+        return len(found.partitions) == PARTITIONS and all(p.leader >= 0 for p in found.partitions.values())
+
+    def settings(self, topic: str, **more: object) -> dict[str, object]:
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap,
+            "SCHEMA_REGISTRY_URL": self.registry.url,
+            "KAFKA_TOPIC": topic,
+            "MESSAGE_INTERVAL": 0,
+            "MESSAGE_COUNT": COUNT,
+            "SEED": SEED,
+        } | more
+
+    def produce(self, topic: str, **more: object) -> Outcome:
+        return self.program.run(self.settings(topic, **more))
+
+    def registered(self, topic: str) -> tuple[int, Schema]:
+        """The topic's schema id and schema, from the registry. The schema must be the repository's."""
+        version = self.schemas.get_latest_version(f"{topic}-value")
+        fetched = self.schemas.get_schema(version.schema_id)
+        assert fetched.schema_type == "PROTOBUF", f"registered as {fetched.schema_type}"
+        schema = Schema(fetched.schema_str)
+        assert schema.file == self.schema.file, f"the registry has another schema:\n{fetched.schema_str}"
+        return version.schema_id, schema
+
+    def verify(self, topic: str, outcome: Outcome, count: int, *, keyed: bool = True):
+        """Every record of the topic, as librdkafka reads it, is what it must be."""
+        schema_id, schema = self.registered(topic)
+        compare(read_topic(self.kafka.bootstrap, topic), self.program.shoes(SEED, count), schema, schema_id,
+                partitions=PARTITIONS, keyed=keyed, started_ms=outcome.started_ms, ended_ms=outcome.ended_ms)
+
+    def deliver_and_verify(self, topic: str, **more: object) -> Outcome:
+        self.create(topic)
+        outcome = self.produce(topic, **more)
+        outcome.expect_all_delivered(COUNT)
+        self.verify(topic, outcome, COUNT, keyed=more.get("KAFKA_MESSAGE_KEY") != "none")
+        return outcome
+
+    def dumped_batches(self, topic: str) -> dict[int, list[dict[str, str]]]:
+        """What Kafka's DumpLogSegments says of each batch on the disk, by partition."""
+        batches = {}
+        for partition in range(PARTITIONS):
+            files = ",".join(map(str, self.kafka.segments(topic, partition)))
+            text = self.kafka.tool("org.apache.kafka.tools.DumpLogSegments", "--deep-iteration", "--files", files)
+            batches[partition] = [found.groupdict() for found in DUMPED_BATCH.finditer(text)]
+        return batches
+
+
+def every_shoe_arrives_once_in_order_in_its_keys_partition(bench: Bench, topic: str):
+    bench.deliver_and_verify(topic)
+
+
+def the_log_on_disk_is_valid_idempotent_and_in_sequence(bench: Bench, topic: str):
+    bench.deliver_and_verify(topic)
+    total, producers = 0, set()
+    for partition, batches in bench.dumped_batches(topic).items():
+        sequence = 0
+        for batch in batches:
+            assert batch["valid"] == "true", f"partition {partition}: {batch}"
+            assert int(batch["sequence"]) == sequence, f"partition {partition}: sequence {sequence} expected: {batch}"
+            sequence += int(batch["count"])
+            producers.add(batch["producer"])
+        total += sequence
+    assert total == COUNT, f"DumpLogSegments counts {total} records"
+    assert len(producers) == 1 and "-1" not in producers, f"producer ids {producers}"
+
+
+def gzip_is_read_by_foreign_clients(bench: Bench, topic: str):
+    read_compressed(bench, topic, "gzip")
+
+
+def snappy_is_read_by_foreign_clients(bench: Bench, topic: str):
+    read_compressed(bench, topic, "snappy")
+
+
+def lz4_is_read_by_foreign_clients(bench: Bench, topic: str):
+    read_compressed(bench, topic, "lz4")
+
+
+def zstd_is_read_by_foreign_clients(bench: Bench, topic: str):
+    read_compressed(bench, topic, "zstd")
+
+
+def read_compressed(bench: Bench, topic: str, codec: str):
+    """librdkafka decompresses with its own libraries, Kafka's console consumer with Java's."""
+    bench.deliver_and_verify(topic, KAFKA_COMPRESSION_TYPE=codec)
+    printed = bench.kafka.tool(
+        "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", bench.kafka.bootstrap, "--topic",
+        topic, "--from-beginning", "--max-messages", str(COUNT), "--timeout-ms", "30000", "--formatter-property",
+        "print.key=true", "--formatter-property", "print.value=false")
+    keys = printed.split()
+    assert len(keys) == len(set(keys)) == COUNT, f"the console consumer read {len(keys)}, {len(set(keys))} different"
+    batches = [batch for each in bench.dumped_batches(topic).values() for batch in each]
+    codecs = {batch["codec"].lower() for batch in batches}
+    assert codecs == {codec}, f"batches are written with {codecs}"
+    assert sum(int(batch["count"]) for batch in batches) == COUNT
+
+
+def confluents_own_deserializer_reads_the_frame(bench: Bench, topic: str):
+    bench.deliver_and_verify(topic)
+    # Without a registry client: the deserializer would ask for the schema in a serialised form that only Confluent's
+    # own registry has. That the id leads to the schema is checked by `registered`.
+    deserialize = ProtobufDeserializer(bench.schema.message, {"use.deprecated.format": False})
+    context = SerializationContext(topic, MessageField.VALUE)
+    ids = {deserialize(record.value, context).id for record in read_topic(bench.kafka.bootstrap, topic)}
+    assert len(ids) == COUNT, f"{len(ids)} different ids"
+
+
+def without_a_key_the_order_of_a_partition_still_holds(bench: Bench, topic: str):
+    bench.deliver_and_verify(topic, KAFKA_MESSAGE_KEY="none", KAFKA_BATCH_SIZE=16_384)
+    used = {record.partition for record in read_topic(bench.kafka.bootstrap, topic)}
+    assert len(used) > 1, f"the sticky partitioner never left partition {used}"
+
+
+def acks_1_delivers_everything(bench: Bench, topic: str):
+    bench.deliver_and_verify(topic, KAFKA_ACKS=1)
+
+
+def acks_0_delivers_everything_to_a_healthy_broker(bench: Bench, topic: str):
+    bench.create(topic)
+    outcome = bench.produce(topic, KAFKA_ACKS=0)
+    outcome.expect_all_delivered(COUNT)
+    wait_until(f"Kafka has read all {COUNT}", lambda: end_offset(bench.kafka.bootstrap, topic) == COUNT,
+               UNACKNOWLEDGED_TIMEOUT_S)
+    bench.verify(topic, outcome, COUNT)
+
+
+def a_missing_topic_is_created_when_asked_for(bench: Bench, topic: str):
+    outcome = bench.produce(topic, KAFKA_CREATE_TOPIC=f"{PARTITIONS}:1")
+    outcome.expect_all_delivered(COUNT)
+    found = bench.admin.list_topics(topic, timeout=TOPIC_TIMEOUT_S).topics[topic]
+    assert len(found.partitions) == PARTITIONS, f"created with {len(found.partitions)} partitions"
+    bench.verify(topic, outcome, COUNT)
+
+
+def a_missing_topic_is_refused_with_its_name(bench: Bench, topic: str):
+    outcome = bench.produce(topic)
+    outcome.expect_refusal(topic, "topic")
+    assert outcome.ledger.acknowledged == 0
+    assert topic not in bench.admin.list_topics(timeout=TOPIC_TIMEOUT_S).topics, "it created the topic nevertheless"
+
+
+def a_registered_schema_is_used_without_registering(bench: Bench, topic: str):
+    registered = bench.schemas.register_schema(f"{topic}-value", RegisteredSchema(bench.schema_text, "PROTOBUF"))
+    bench.deliver_and_verify(topic, SCHEMA_REGISTRY_AUTO_REGISTER="false")
+    assert bench.schemas.get_versions(f"{topic}-value") == [1], "it registered another version"
+    assert bench.registered(topic)[0] == registered
+
+
+def an_unregistered_schema_is_refused_without_registering(bench: Bench, topic: str):
+    bench.create(topic)
+    bench.produce(topic, SCHEMA_REGISTRY_AUTO_REGISTER="false").expect_refusal(f"{topic}-value")
+    assert f"{topic}-value" not in bench.schemas.get_subjects(), "it registered the subject nevertheless"
+    assert end_offset(bench.kafka.bootstrap, topic) == 0
+
+
+def sigterm_in_mid_run_loses_nothing(bench: Bench, topic: str):
+    stopped_in_mid_run(bench, topic, signal.SIGTERM)
+
+
+def sigint_in_mid_run_loses_nothing(bench: Bench, topic: str):
+    stopped_in_mid_run(bench, topic, signal.SIGINT)
+
+
+def stopped_in_mid_run(bench: Bench, topic: str, number: signal.Signals):
+    bench.create(topic)
+    settings = bench.settings(topic, MESSAGE_INTERVAL="50us")
+    del settings["MESSAGE_COUNT"]
+    run = bench.program.start(settings)
+    try:
+        wait_until("some records have arrived", lambda: end_offset(bench.kafka.bootstrap, topic) > 1_000,
+                   PROGRESS_TIMEOUT_S)
+        run.signal(number)
+        outcome = run.finish()
+    finally:
+        run.kill()
+    held = end_offset(bench.kafka.bootstrap, topic)
+    outcome.expect_all_delivered(held)
+    bench.verify(topic, outcome, held)
+
+
+def a_million_shoes_at_full_speed_all_arrive(bench: Bench, topic: str):
+    bench.create(topic)
+    outcome = bench.produce(topic, MESSAGE_COUNT=COUNT_LARGE)
+    outcome.expect_all_delivered(COUNT_LARGE)
+    printed = bench.kafka.tool("org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", bench.kafka.bootstrap,
+                               "--topic", topic)
+    ends = [int(line.rsplit(":", 1)[1]) for line in printed.splitlines() if line.startswith(f"{topic}:")]
+    print(f"    Kafka's GetOffsetShell: {' + '.join(map(str, ends))} = {sum(ends)}", flush=True)
+    assert sum(ends) == COUNT_LARGE
+    bench.verify(topic, outcome, COUNT_LARGE)
+
+
+CASES: list[Callable[[Bench, str], None]] = [
+    every_shoe_arrives_once_in_order_in_its_keys_partition,
+    the_log_on_disk_is_valid_idempotent_and_in_sequence,
+    confluents_own_deserializer_reads_the_frame,
+    gzip_is_read_by_foreign_clients,
+    snappy_is_read_by_foreign_clients,
+    lz4_is_read_by_foreign_clients,
+    zstd_is_read_by_foreign_clients,
+    without_a_key_the_order_of_a_partition_still_holds,
+    acks_1_delivers_everything,
+    acks_0_delivers_everything_to_a_healthy_broker,
+    a_missing_topic_is_created_when_asked_for,
+    a_missing_topic_is_refused_with_its_name,
+    a_registered_schema_is_used_without_registering,
+    an_unregistered_schema_is_refused_without_registering,
+    sigterm_in_mid_run_loses_nothing,
+    sigint_in_mid_run_loses_nothing,
+    a_million_shoes_at_full_speed_all_arrive,
+]

@@ -1,0 +1,112 @@
+"""The program under test, run as a user would: its own process, an environment of nothing but the settings of a case,
+a working directory without a `.env`. It is only judged by its exit code, what it prints, and what Kafka holds after.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_TIMEOUT_S = 120
+LEDGER = re.compile(r"generated (\d+) = acknowledged (\d+) \+ failed (\d+) \+ unsent (\d+)")
+SETTING = re.compile(r"^(KAFKA|SCHEMA_REGISTRY|MESSAGE|RUN|STATS|LOG|SHUTDOWN|METRICS)_|^(SEED|INSTANCE_ID)$")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    generated: int
+    acknowledged: int
+    failed: int
+    unsent: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    output: str
+    started_ms: int
+    ended_ms: int
+
+    @property
+    def ledger(self) -> Ledger:
+        found = LEDGER.findall(self.output)
+        assert len(found) == 1, f"one ledger line expected, {len(found)} found in:\n{self.output}"
+        ledger = Ledger(*map(int, found[0]))
+        assert ledger.generated == ledger.acknowledged + ledger.failed + ledger.unsent, f"does not add up: {ledger}"
+        return ledger
+
+    def expect_all_delivered(self, count: int):
+        assert self.code == 0, f"exit code {self.code}:\n{self.output}"
+        assert self.ledger == Ledger(count, count, 0, 0), f"{count} expected, {self.ledger}"
+
+    def expect_refusal(self, *words: str):
+        """Exit code 1, and one line that holds all the words."""
+        assert self.code == 1, f"exit code {self.code} and not 1:\n{self.output}"
+        assert any(all(word in line for word in words) for line in self.output.splitlines()), \
+            f"no line with {words}:\n{self.output}"
+        assert "panicked" not in self.output, self.output
+
+
+class Program:
+    """One binary, and the folder that its runs work in."""
+
+    def __init__(self, binary: Path, home: Path):
+        self.binary = binary.resolve()
+        self.home = home.resolve()
+        self.home.mkdir(parents=True)
+
+    def start(self, settings: dict[str, object], *arguments: str) -> "Run":
+        return Run(self, settings, arguments)
+
+    def run(self, settings: dict[str, object], *arguments: str) -> Outcome:
+        return self.start(settings, *arguments).finish()
+
+    def shoes(self, seed: int, count: int, instance: int = 0) -> list[str]:
+        """Shoes 0 to count - 1 of a seed, as JSON lines."""
+        done = subprocess.run(
+            [self.binary, "--dry-run", "--seed", str(seed), "--instance-id", str(instance), "--count", str(count),
+             "--interval", "0"],
+            env=environment({}), cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_TIMEOUT_S,
+            check=False)
+        assert done.returncode == 0, f"--dry-run ended with {done.returncode}:\n{done.stderr.decode()}"
+        lines = done.stdout.decode().splitlines()
+        assert len(lines) == count, f"--dry-run printed {len(lines)} lines and not {count}"
+        return lines
+
+
+class Run:
+    """A run that has begun. `finish` must be called; it ends the process at the latest after RUN_TIMEOUT_S."""
+
+    def __init__(self, program: Program, settings: dict[str, object], arguments: tuple[str, ...]):
+        self.log = program.home / f"{time.time_ns()}.log"
+        self.started_ms = time.time_ns() // 1_000_000
+        with open(self.log, "wb") as output:
+            self.popen = subprocess.Popen([program.binary, *arguments], env=environment(settings), cwd=program.home,
+                                          stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def signal(self, number: signal.Signals):
+        assert self.popen.poll() is None, f"it had ended by itself:\n{self.log.read_text(errors='replace')}"
+        self.popen.send_signal(number)
+
+    def finish(self) -> Outcome:
+        try:
+            code = self.popen.wait(RUN_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {RUN_TIMEOUT_S} s:\n{self.log.read_text(errors='replace')}") \
+                from None
+        finally:
+            self.kill()
+        return Outcome(code, self.log.read_text(errors="replace"), self.started_ms, time.time_ns() // 1_000_000)
+
+    def kill(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not SETTING.match(name)}
+    return inherited | {name: str(value) for name, value in settings.items()}
