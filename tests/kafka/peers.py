@@ -81,18 +81,10 @@ class Process:
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str], cwd: Path):
         self.name = name
         self.log = log
-        parent = os.getpid()
-        libc = ctypes.CDLL(None, use_errno=True)
-
-        def die_with_parent():
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
         with open(log, "wb") as output:
             # A session of its own: a Ctrl-C in the terminal reaches this test, which then stops the peers in order.
             self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env,
-                                          cwd=cwd, start_new_session=True, preexec_fn=die_with_parent)
+                                          cwd=cwd, start_new_session=True, preexec_fn=dying_with_this_process())
 
     def tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
@@ -106,6 +98,19 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
+
+
+def dying_with_this_process():
+    """A `preexec_fn`: the kernel kills the child when this process is gone, however it went."""
+    parent = os.getpid()
+    libc = ctypes.CDLL(None)
+
+    def prepare():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
 
 
 class Kafka:

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from peers import dying_with_this_process
+
 RUN_TIMEOUT_S = 120
 LEDGER = re.compile(r"generated (\d+) = acknowledged (\d+) \+ failed (\d+) \+ unsent (\d+)")
 SETTING = re.compile(r"^(KAFKA|SCHEMA_REGISTRY|MESSAGE|RUN|STATS|LOG|SHUTDOWN|METRICS)_|^(SEED|INSTANCE_ID)$")
@@ -85,7 +87,8 @@ class Run:
         self.started_ms = time.time_ns() // 1_000_000
         with open(self.log, "wb") as output:
             self.popen = subprocess.Popen([program.binary, *arguments], env=environment(settings), cwd=program.home,
-                                          stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                                          stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                          preexec_fn=dying_with_this_process())
 
     def signal(self, number: signal.Signals):
         assert self.popen.poll() is None, f"it had ended by itself:\n{self.log.read_text(errors='replace')}"

@@ -1,0 +1,47 @@
+# The two commands to know: `make run` and `make test`. `make` alone lists all.
+
+CARGO ?= cargo
+BINARY := target/release/continuous-producer
+SANDBOX := target/release/sandbox
+MUSL := x86_64-unknown-linux-musl
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-kafka lint doc static
+
+help: ## List what make can do here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# The program itself says whether a cluster is named: flags, environment and .env are its business. A setting that nobody
+# gave has `-` for its source. `exec` leaves no shell that could end before the program has said its last lines.
+run: build ## Build and run: against the cluster of .env or the environment, else against a sandbox
+	@if $(BINARY) --print-config 2>/dev/null | awk '$$1 == "KAFKA_BOOTSTRAP_SERVERS" && $$NF != "-" { named = 1 } END { exit !named }'; \
+	then exec $(BINARY); \
+	else exec $(SANDBOX) run -- $(BINARY); \
+	fi
+
+build: ## Build the program and the sandbox, optimised
+	@$(CARGO) build --release --locked -p continuous-producer -p sandbox
+
+test: ## Test all that needs nothing but the Rust toolchain
+	@$(CARGO) test --workspace --locked
+
+test-kafka: build ## Test against a real Apache Kafka and registry (Java 17, Maven, Python 3, package registries)
+	@tests/kafka/run
+
+lint: ## Check format, clippy, documentation, dependencies
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	@if $(CARGO) deny --version >/dev/null 2>&1; \
+	then $(CARGO) deny --locked check bans licenses sources; \
+	else echo 'SKIPPED: cargo deny is not installed (cargo install --locked cargo-deny)'; \
+	fi
+
+doc: ## Build the documentation, private items too
+	@$(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+static: ## Build a static binary (musl), which runs on any x86-64 Linux
+	@[ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)/lib" ] \
+	  || { echo 'make static: the target is missing. Install it: rustup target add $(MUSL)' >&2; exit 1; }
+	@$(CARGO) build --release --locked -p continuous-producer --target $(MUSL)
+	@echo 'target/$(MUSL)/release/continuous-producer'
