@@ -12,12 +12,14 @@ help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # The program itself says whether a cluster is named: flags, environment and .env are its business. A setting that nobody
-# gave has `-` for its source. `exec` leaves no shell that could end before the program has said its last lines.
+# gave has `-` for its source; settings that are wrong are the program's to refuse. `exec` leaves no shell that could end
+# before the program has said its last lines.
 run: build ## Build and run: against the cluster of .env or the environment, else against a sandbox
-	@if $(BINARY) --print-config 2>/dev/null | awk '$$1 == "KAFKA_BOOTSTRAP_SERVERS" && $$NF != "-" { named = 1 } END { exit !named }'; \
-	then exec $(BINARY); \
-	else exec $(SANDBOX) run -- $(BINARY); \
-	fi
+	@config=$$($(BINARY) --print-config 2>/dev/null) || exec $(BINARY); \
+	case "$$(echo "$$config" | awk '$$1 == "KAFKA_BOOTSTRAP_SERVERS" { print $$NF }')" in \
+	-) exec $(SANDBOX) run -- $(BINARY) ;; \
+	*) exec $(BINARY) ;; \
+	esac
 
 build: ## Build the program and the sandbox, optimised
 	@$(CARGO) build --release --locked -p continuous-producer -p sandbox
