@@ -89,7 +89,7 @@ fn put_beyond_register(out: &mut Vec<u8>, mut value: u64) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::super::Reader;
     use super::*;
