@@ -15,6 +15,7 @@ mod writer;
 pub use error::{DecodeError, Problem};
 pub use reader::Reader;
 pub use varint::{
-    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
+    STORE_BYTES, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len,
+    varlong_len,
 };
 pub use writer::{Frame, Writer};

@@ -153,16 +153,41 @@ impl Writer<'_> {
     }
 }
 
-#[cold]
 /// The longest prefix that the protocol's strings, compact or not, can hold, and its length.
+#[cold]
 fn within_i16(value: &str) -> (&str, i16) {
     debug_assert!(false, "a string of {} bytes", value.len());
-    (0..=i16::MAX)
-        .rev()
-        .find_map(|len| {
-            value
-                .get(..usize::from(len.unsigned_abs()))
-                .map(|prefix| (prefix, len))
-        })
-        .unwrap_or_default()
+    let prefix = |len: i16| {
+        value
+            .get(..usize::from(len.unsigned_abs()))
+            .map(|prefix| (prefix, len))
+    };
+    (0..=i16::MAX).rev().find_map(prefix).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_what_is_in_it_and_what_is_absent() {
+        let mut out = b"before".to_vec();
+        let mut frame = Frame::begin(&mut out);
+        frame.writer(false).string("abc");
+        frame.add_absent(1000);
+        drop(frame);
+        assert_eq!(out, b"before\0\0\x03\xed\0\x03abc");
+    }
+
+    #[test]
+    fn a_frame_has_its_length_even_when_writing_ends_early() {
+        fn write_half(out: &mut Vec<u8>) -> Option<()> {
+            let mut frame = Frame::begin(out);
+            frame.writer(false).i16(1);
+            None
+        }
+        let mut out = Vec::new();
+        assert_eq!(write_half(&mut out), None);
+        assert_eq!(out, [0, 0, 0, 2, 0, 1]);
+    }
 }

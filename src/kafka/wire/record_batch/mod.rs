@@ -10,7 +10,8 @@
 mod records;
 
 use super::codec::{
-    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
+    STORE_BYTES, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len,
+    varlong_len,
 };
 use super::compression::{Compression, CompressionError};
 
@@ -81,7 +82,7 @@ impl BatchBuilder {
     pub fn new(mut buffer: Vec<u8>, bytes_max: usize) -> Self {
         let bytes_max = bytes_max.min(BATCH_BYTES_MAX);
         buffer.clear();
-        buffer.reserve(bytes_max.clamp(BATCH_HEADER_BYTES, RESERVED_BYTES_MAX));
+        buffer.reserve(bytes_max.clamp(BATCH_HEADER_BYTES, RESERVED_BYTES_MAX) + STORE_BYTES);
         buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         Self {
             buffer,
@@ -302,5 +303,146 @@ fn put<const N: usize>(batch: &mut [u8], offset: usize, value: [u8; N]) {
     debug_assert!(field.is_some(), "no header field at {offset}");
     if let Some(field) = field {
         *field = value;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn builder(bytes_max: usize) -> BatchBuilder {
+        BatchBuilder::new(Vec::new(), bytes_max)
+    }
+
+    #[test]
+    fn a_batch_is_these_very_bytes() {
+        let mut batch = builder(1000);
+        batch.try_push(1000, Some(b"k"), b"v1").unwrap();
+        batch.try_push(999, None, b"").unwrap();
+        let mut batch = batch.seal(Compression::None).unwrap();
+        batch.stamp(Some(ProducerStamp {
+            producer_id: 0x0102,
+            producer_epoch: 3,
+            base_sequence: 4,
+        }));
+        let expected = [
+            &[0; 8][..],                               // base offset
+            &[0, 0, 0, 66],                            // length
+            &[0xff; 4],                                // leader epoch
+            &[2],                                      // magic
+            &batch.bytes()[17..21],                    // checksum, below
+            &[0, 0],                                   // attributes
+            &[0, 0, 0, 1],                             // last offset delta
+            &[0, 0, 0, 0, 0, 0, 0x03, 0xe8],           // base timestamp
+            &[0, 0, 0, 0, 0, 0, 0x03, 0xe8],           // max timestamp
+            &[0, 0, 0, 0, 0, 0, 1, 2],                 // producer id
+            &[0, 3],                                   // producer epoch
+            &[0, 0, 0, 4],                             // base sequence
+            &[0, 0, 0, 2],                             // records
+            &[18, 0, 0, 0, 2, b'k', 4, b'v', b'1', 0], // 9 bytes: attributes, timestamp 0, offset 0, key, value, headers
+            &[12, 0, 1, 2, 1, 0, 0], // 6 bytes: attributes, timestamp -1, offset 1, null key, empty value, headers
+        ]
+        .concat();
+        assert_eq!(batch.bytes(), expected);
+        assert_eq!(
+            batch.bytes()[17..21],
+            crc32c::crc32c(&expected[21..]).to_be_bytes()
+        );
+    }
+
+    #[test]
+    fn a_full_batch_refuses_the_record_and_stays_as_it_is() {
+        let mut batch = builder(200);
+        while batch.try_push(5, Some(b"key"), &[1; 40]) == Ok(()) {}
+        assert!(batch.bytes() <= 200 && batch.bytes() + encoded_record_bytes_max(3, 40) > 200);
+        let (count, bytes) = (batch.record_count(), batch.bytes());
+        assert_eq!(batch.try_push(5, Some(b"key"), &[1; 40]), Err(Full));
+        assert_eq!((batch.record_count(), batch.bytes()), (count, bytes));
+        let batch = batch.seal(Compression::None).unwrap();
+        assert_eq!(
+            records(batch.bytes())
+                .unwrap()
+                .filter_map(Result::ok)
+                .count(),
+            count
+        );
+    }
+
+    #[test]
+    fn a_batch_is_filled_to_the_last_byte() {
+        let mut one = builder(1000);
+        one.try_push(0, None, &[0; 50]).unwrap();
+        let record_bytes = one.bytes() - BATCH_HEADER_BYTES;
+        let mut batch = builder(BATCH_HEADER_BYTES + 2 * record_bytes);
+        assert_eq!(batch.try_push(0, None, &[0; 50]), Ok(()));
+        assert_eq!(batch.try_push(0, None, &[0; 50]), Ok(()));
+        assert_eq!(batch.try_push(0, None, b""), Err(Full));
+    }
+
+    #[test]
+    fn only_an_empty_batch_takes_an_oversized_record() {
+        let mut batch = builder(100);
+        assert_eq!(batch.try_push(0, None, &[0; 500]), Ok(()));
+        assert_eq!(batch.try_push(0, None, b""), Err(Full));
+    }
+
+    #[test]
+    fn timestamps_too_far_apart_begin_a_new_batch() {
+        let mut batch = builder(1000);
+        batch.try_push(i64::MIN, None, b"").unwrap();
+        assert_eq!(batch.try_push(1, None, b""), Err(Full));
+        assert_eq!(batch.try_push(-1, None, b""), Ok(()));
+    }
+
+    #[test]
+    fn pushing_within_the_bound_never_moves_the_buffer() {
+        let mut batch = builder(100_000);
+        let before = (batch.buffer.as_ptr(), batch.buffer.capacity());
+        while batch.try_push(1, Some(&[7; 36]), &[8; 87]) == Ok(()) {}
+        while batch.try_push(1, None, b"") == Ok(()) {}
+        assert_eq!((batch.buffer.as_ptr(), batch.buffer.capacity()), before);
+    }
+
+    #[test]
+    fn a_recycled_buffer_is_used_again() {
+        let buffer = Vec::with_capacity(5000);
+        let address = buffer.as_ptr();
+        let mut batch = BatchBuilder::new(buffer, 4000);
+        batch.try_push(1, None, &[7; 3000]).unwrap();
+        let buffer = batch.seal(Compression::Lz4).unwrap().into_vec();
+        assert_eq!((buffer.as_ptr(), buffer.capacity()), (address, 5000));
+    }
+
+    #[test]
+    fn what_does_not_get_smaller_is_sent_as_it_is() {
+        for compression in Compression::ALL {
+            let mut batch = builder(1000);
+            batch.try_push(1, None, b"x").unwrap();
+            let plain = batch.buffer.len();
+            let batch = batch.seal(compression).unwrap();
+            assert_eq!(
+                (batch.bytes().len(), batch.bytes()[22]),
+                (plain, 0),
+                "{compression:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_batch_can_be_stamped_again() {
+        let mut batch = builder(1000);
+        batch.try_push(1, None, b"x").unwrap();
+        let mut batch = batch.seal(Compression::None).unwrap();
+        batch.stamp(None);
+        let anonymous = batch.clone();
+        batch.stamp(Some(ProducerStamp {
+            producer_id: 1,
+            producer_epoch: 2,
+            base_sequence: 3,
+        }));
+        assert_ne!(batch, anonymous);
+        batch.stamp(None);
+        assert_eq!(batch, anonymous);
     }
 }
