@@ -267,7 +267,7 @@ impl Connection<'_> {
                 head,
                 id,
                 version,
-                &fetch::list_offsets(shared, origin, request, ordered),
+                &fetch::list_offsets(shared, origin, request, version, ordered),
             ),
             Request::Metadata(request) => frame(
                 head,

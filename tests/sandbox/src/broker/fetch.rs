@@ -26,6 +26,8 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
+/// The first version of `ListOffsets` that tells the leader epoch.
+const LEADER_EPOCH_SINCE: i16 = 4;
 
 pub(crate) fn answer(
     shared: &Shared,
@@ -132,6 +134,7 @@ pub(crate) fn list_offsets(
     shared: &Shared,
     origin: Origin,
     request: &ListOffsetsRequest,
+    version: i16,
     ordered: Option<&Ordered>,
 ) -> ListOffsetsResponse {
     let state = shared.lock();
@@ -149,7 +152,14 @@ pub(crate) fn list_offsets(
                     response
                         .with_offset(offset)
                         .with_timestamp(timestamp)
-                        .with_leader_epoch(partition.leader_epoch)
+                        .with_leader_epoch(
+                            // Earlier answers have no place for it.
+                            if version >= LEADER_EPOCH_SINCE {
+                                partition.leader_epoch
+                            } else {
+                                -1
+                            },
+                        )
                 }
             }
         });

@@ -107,6 +107,11 @@ impl State {
         state
     }
 
+    /// The names of the topics.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
     /// How many records a topic has ever taken; 0 for an unknown one.
     pub fn record_count(&self, topic: &str) -> u64 {
         self.partition_record_counts(topic).iter().sum()

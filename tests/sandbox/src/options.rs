@@ -1,0 +1,85 @@
+//! The command line of the sandbox program.
+//!
+//! One set of options for both commands; whatever follows `--` is the program to run, untouched. Reads `KAFKA_TOPIC`,
+//! which the program that is run reads as well, and nothing else of the environment.
+
+use std::env;
+use std::ffi::OsString;
+
+use lexopt::{Arg, Parser, ValueExt};
+use sandbox::{DEFAULT_PARTITIONS, DEFAULT_TOPIC};
+
+pub(crate) const HELP: &str = "\
+An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
+
+  sandbox run [OPTIONS] -- PROGRAM [ARGUMENTS…]   beside PROGRAM, which finds them by KAFKA_BOOTSTRAP_SERVERS and
+                                                  SCHEMA_REGISTRY_URL; ends as PROGRAM does, with 1 on violations
+  sandbox serve [OPTIONS]                         until SIGINT, SIGTERM or SIGHUP
+
+  --topic NAME           the topic that exists [KAFKA_TOPIC, else js_shoe]
+  --partitions N         its partitions [3]
+  --nodes N              how many brokers [1]
+  --port PORT            the first broker's port [9092 if free, else any]
+  --registry-port PORT   the registry's port [8081 if free, else any]
+  --discard              count records and check batches only by their checksum, keep nothing
+  --help                 this text";
+
+/// What to do.
+pub(crate) enum Command {
+    Help,
+    Run(Options, Vec<OsString>),
+    Serve(Options),
+}
+
+/// What to start.
+pub(crate) struct Options {
+    pub(crate) topic: String,
+    pub(crate) partitions: usize,
+    pub(crate) nodes: usize,
+    pub(crate) port: Option<u16>,
+    pub(crate) registry_port: Option<u16>,
+    pub(crate) discard: bool,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut options = Options {
+        topic: env::var("KAFKA_TOPIC")
+            .ok()
+            .filter(|topic| !topic.is_empty())
+            .unwrap_or(DEFAULT_TOPIC.to_owned()),
+        partitions: DEFAULT_PARTITIONS,
+        nodes: 1,
+        port: None,
+        registry_port: None,
+        discard: false,
+    };
+    let runs = match parser.next()? {
+        Some(Arg::Value(command)) if command == "run" => true,
+        Some(Arg::Value(command)) if command == "serve" => false,
+        None | Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help),
+        Some(other) => return Err(other.unexpected()),
+    };
+    let mut program = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
+            Arg::Long("topic") => options.topic = parser.value()?.string()?,
+            Arg::Long("partitions") => options.partitions = parser.value()?.parse()?,
+            Arg::Long("nodes") => options.nodes = parser.value()?.parse()?,
+            Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
+            Arg::Long("registry-port") => options.registry_port = Some(parser.value()?.parse()?),
+            Arg::Long("discard") => options.discard = true,
+            Arg::Value(first) if runs => {
+                program.push(first);
+                program.extend(parser.raw_args()?);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    match (runs, program.is_empty()) {
+        (true, true) => Err("run needs a program behind --".into()),
+        (true, false) => Ok(Command::Run(options, program)),
+        (false, _) => Ok(Command::Serve(options)),
+    }
+}
