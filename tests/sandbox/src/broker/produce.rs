@@ -316,10 +316,11 @@ impl Append<'_> {
             return Ok((partition.log.count(&header), partition.log.start_offset()));
         }
         let base_offset = partition.log.append(header, batch, partition.leader_epoch);
-        let start_offset = partition.log.start_offset();
         if let (Some(limit), Ok(index)) = (config.retention_bytes, usize::try_from(index)) {
             state.keep(&Arc::from(topic), index, batch.len(), limit);
         }
+        let partition = state.partition(topic, index);
+        let start_offset = partition.map_or(-1, |partition| partition.log.start_offset());
         Ok((base_offset, start_offset))
     }
 }
