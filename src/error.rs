@@ -1,1 +1,71 @@
-//! To be written.
+//! The top error: what failed, where, and what to do, in one line, with the exit code that goes with it.
+
+use std::fmt;
+use std::io;
+
+use crate::kafka::client::FatalError;
+use crate::registry::RegistryError;
+
+/// Why a run could not begin, or could not go on. Its `Display` is the one line that the user gets.
+#[derive(Debug)]
+pub enum Error {
+    /// The Schema Registry could not be used.
+    Registry(RegistryError),
+    /// The Kafka cluster could not be used.
+    Kafka(FatalError),
+    /// The operating system refused something.
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Its words.
+        error: io::Error,
+    },
+    /// A thread panicked: a defect of this program.
+    Panicked {
+        /// Which thread.
+        thread: &'static str,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(error) => error.fmt(f),
+            Self::Kafka(error) => write!(f, "Kafka: {error}"),
+            Self::System { doing, error } => write!(f, "{doing} failed: {error}"),
+            Self::Panicked { thread } => {
+                write!(
+                    f,
+                    "the thread {thread} broke down; please report this as a defect"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Every generated message was acknowledged.
+    Delivered,
+    /// Something was not delivered, or the run could not begin or go on.
+    Incomplete,
+    /// The settings are wrong; nothing was tried.
+    Usage,
+    /// A second signal cut the shutdown short; 128 and its number.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The exit code of the process.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Delivered => 0,
+            Self::Incomplete => 1,
+            Self::Usage => 2,
+            Self::Signal(code) => code,
+        }
+    }
+}

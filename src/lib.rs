@@ -1,4 +1,42 @@
-//! To be written: the map.
+//! Endlessly invents realistic shoes and produces them to Kafka as Protobuf, losing nothing when it is told to stop.
+//!
+//! ```text
+//!              bounded channel of            bounded channels,
+//!              record chunks (and            one pair a broker
+//!              empty ones back)
+//!  generator ───────────────────▶ producer ═══▶ broker-1-write ──▶ TCP ──▶ Kafka
+//!  (schedule, shoe n, protobuf,   (drives the   broker-1-read  ◀──
+//!   Confluent frame)               client core) broker-2-…
+//!       ▲                              │
+//!       │ stop                         │ counters, histogram
+//!  signals, count, duration            ▼
+//!                               stats thread ──▶ log lines, final statistics
+//! ```
+//!
+//! One process, a handful of named threads, bounded channels between them, one direction of flow. Nothing sleeps where it
+//! could wait on a channel with a deadline; every queue, wait and peer-supplied length has a named bound.
+//!
+//! # Rooms, in the order in which the data flows
+//!
+//! | room | what it is | may import |
+//! | --- | --- | --- |
+//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
+//! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
+//! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours |
+//! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
+//! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
+//! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
+//! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
+//! | [`pipeline`] | the threads, joined up | everything above |
+//! | [`mod@error`] | the top error and the exit codes | the errors above |
+//!
+//! `kafka::wire`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
+//! time and seeds are arguments. `tests/tidy.rs` holds the house to all of this.
+//!
+//! # Where to start reading
+//!
+//! [`pipeline::run`] is a run from its first line to its last. [`kafka::client`] says when a batch may be sent and when it may
+//! fail: the rule that decides about loss and duplicates.
 
 pub mod error;
 pub mod kafka;

@@ -1,3 +1,68 @@
-//! The binary.
+//! The binary: settings, logging, run, exit code.
 
-fn main() {}
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use continuous_producer::error::Exit;
+use continuous_producer::pipeline;
+use continuous_producer::report;
+use continuous_producer::settings::{self, Command, Common};
+
+fn main() -> ExitCode {
+    ExitCode::from(exit().code())
+}
+
+fn exit() -> Exit {
+    let loaded = match settings::load(env::args_os().skip(1), env::vars_os(), Path::new(".")) {
+        Ok(loaded) => loaded,
+        Err(mistakes) => return usage(&mistakes),
+    };
+    match loaded.command {
+        Command::Run(settings) => {
+            start_logging(&settings.common);
+            pipeline::run(&settings, &loaded.warnings)
+        }
+        Command::DryRun(common) => {
+            start_logging(&common);
+            for warning in &loaded.warnings {
+                log::warn!("⚠️ {warning}");
+            }
+            pipeline::dry_run::run(&common)
+        }
+        Command::PrintConfig { text, mistakes } => {
+            print(&text);
+            if mistakes.is_empty() {
+                Exit::Delivered
+            } else {
+                usage(&mistakes)
+            }
+        }
+        Command::Help(text) | Command::Version(text) => {
+            print(&text);
+            Exit::Delivered
+        }
+    }
+}
+
+fn start_logging(common: &Common) {
+    // It fails only where there is a logger already.
+    let _ = report::log::init(common.log_level, common.log_format);
+}
+
+/// A reader that has gone away is no error.
+fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+}
+
+fn usage(mistakes: &settings::SettingsErrors) -> Exit {
+    for mistake in &mistakes.0 {
+        let _ = writeln!(io::stderr(), "❌ {mistake}");
+    }
+    let _ = writeln!(
+        io::stderr(),
+        "   continuous-producer --help lists every setting"
+    );
+    Exit::Usage
+}

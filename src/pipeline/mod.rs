@@ -1,7 +1,316 @@
-//! The threads, joined up.
+//! The threads, joined up: a run from its first line to its last.
+//!
+//! Main thread: tells the user, starts the others, waits for the stop, joins them in the order in which the data flows.
+//! `generator` makes chunks of records, `producer` hands them to the Kafka client core and drives its links, `stats` reports,
+//! `signals` turns signals into the stop. Invariant: whatever the end, every thread is joined and the books are printed.
 
 pub mod chunk;
+pub mod dry_run;
 pub mod generator;
+mod producer;
 pub mod schedule;
 pub mod shutdown;
 pub mod source;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use log::Level;
+
+use crate::error::{Error, Exit};
+use crate::registry::{RegistryClient, RegistryError, prefix};
+use crate::report::log::{books, lines};
+use crate::report::repeat::ErrorSummary;
+use crate::report::reporter::Reporter;
+use crate::report::stats::Stats;
+use crate::report::text;
+use crate::settings::{Common, Settings, duration};
+use crate::shoe::{MESSAGE_INDEXES, SCHEMA, ShoeGenerator};
+use chunk::{Chunk, ChunkRing};
+use generator::{Generator, Limits};
+use producer::{ProducerInputs, ProducerOutcome};
+use schedule::Schedule;
+use shutdown::{SignalThread, Stop, StopReason};
+
+/// Chunks between the generator and the producer: one is filled, one is emptied, two are on their way.
+const CHUNKS: usize = 4;
+
+/// Produces until it is told to stop, and tells the user all along. `warnings` belong after the first line.
+pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
+    log::info!("{}", text::STARTING);
+    for warning in warnings {
+        log::warn!("⚠️ {warning}");
+    }
+    let mut run = match Run::begin(settings) {
+        Ok(run) => run,
+        Err(error) => {
+            log::error!("❌ {error}");
+            return Exit::Incomplete;
+        }
+    };
+    let seed = settings.common.seed.unwrap_or_else(|| fastrand::u64(..));
+    describe(settings, seed);
+    if let Err(error) = run.produce(settings, seed) {
+        run.stop.stop(StopReason::Failed);
+        run.failed(&error);
+    }
+    run.end()
+}
+
+fn describe(settings: &Settings, seed: u64) {
+    let servers: Vec<String> = settings
+        .kafka
+        .bootstrap_servers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let interval = duration::format(settings.common.interval);
+    let registry = settings.registry.urls.join(",");
+    lines(
+        Level::Info,
+        text::configuration(
+            &servers.join(","),
+            &settings.kafka.topic,
+            &interval,
+            &registry,
+        ),
+    );
+    lines(Level::Info, [text::seed(seed, settings.common.instance_id)]);
+}
+
+/// What lasts from the first line to the last.
+struct Run {
+    stop: Stop,
+    signals: SignalThread,
+    stats: Arc<Stats>,
+    errors: Arc<ErrorSummary>,
+    unsent: u64,
+    failed: bool,
+}
+
+impl Run {
+    fn begin(_settings: &Settings) -> Result<Self, Error> {
+        let stop = Stop::new();
+        let signals =
+            SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))?;
+        let stats = Stats::new(Instant::now()).map_err(|error| Error::System {
+            doing: "making a histogram",
+            error: io::Error::other(error),
+        })?;
+        let errors = Arc::new(ErrorSummary::new());
+        Ok(Self {
+            stop,
+            signals,
+            stats: Arc::new(stats),
+            errors,
+            unsent: 0,
+            failed: false,
+        })
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.failed = true;
+        log::error!("❌ {error}");
+    }
+
+    /// Everything between the configuration and the final statistics. A stop before the loop has begun is no error.
+    fn produce(&mut self, settings: &Settings, seed: u64) -> Result<(), Error> {
+        log::info!("{}", text::INITIALIZING);
+        let Some(prefix) = self.serializer(settings, seed)? else {
+            self.tell_why();
+            return Ok(());
+        };
+
+        let ring = ChunkRing::new(CHUNKS);
+        let (ready_in, ready) = bounded(1);
+        let inputs = ProducerInputs {
+            config: settings.kafka.clone(),
+            seed: fastrand::u64(..),
+            shutdown_timeout: settings.common.shutdown_timeout,
+            chunks: ring.full_out,
+            empties: ring.empty_in,
+            ready: ready_in,
+            stop: self.stop.clone(),
+            stats: Arc::clone(&self.stats),
+            errors: Arc::clone(&self.errors),
+        };
+        let producer = spawn("producer", move || producer::run(inputs))?;
+        if is_ready(&ready, &self.stop) {
+            let generated = self.generate(settings, seed, prefix, ring.full_in, ring.empty_out);
+            lines(Level::Info, text::CLOSING);
+            self.close(producer)?;
+            generated
+        } else {
+            drop(ring.full_in);
+            self.close(producer)?;
+            self.tell_why();
+            Ok(())
+        }
+    }
+
+    /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
+    fn serializer(&self, settings: &Settings, seed: u64) -> Result<Option<Vec<u8>>, Error> {
+        let mut registry = RegistryClient::new(settings.registry.clone(), fastrand::u64(..));
+        log::info!("{}", text::TESTING_REGISTRY);
+        let schema_id = registry.check(self.stop.receiver()).and_then(|()| {
+            lines(Level::Info, [text::registry_verified("healthy")]);
+            log::info!("{}", text::GENERATOR_INITIALIZED);
+            log::debug!("Seed {seed}, instance {}", settings.common.instance_id);
+            registry.schema_id(SCHEMA, self.stop.receiver())
+        });
+        match schema_id {
+            Ok(id) => {
+                log::info!("{}", text::SERIALIZER_CREATED);
+                log::debug!("Schema id {id} under subject {}", settings.registry.subject);
+                Ok(Some(prefix(id, MESSAGE_INDEXES)))
+            }
+            Err(RegistryError::Interrupted) => Ok(None),
+            Err(error) => Err(Error::Registry(error)),
+        }
+    }
+
+    /// The loop: from the first message until the generator has ended.
+    fn generate(
+        &self,
+        settings: &Settings,
+        seed: u64,
+        prefix: Vec<u8>,
+        full: Sender<Chunk>,
+        empty: Receiver<Chunk>,
+    ) -> Result<(), Error> {
+        let common = &settings.common;
+        log::info!("{}", text::PRODUCER_CREATED);
+        lines(Level::Info, text::STARTING_LOOP);
+        let start = Instant::now();
+        self.stats.begin(start);
+        let write = source::shoes(
+            ShoeGenerator::new(seed, common.instance_id),
+            prefix,
+            settings.kafka.message_key,
+        );
+        let (stop, stats, errors) = (
+            self.stop.clone(),
+            Arc::clone(&self.stats),
+            Arc::clone(&self.errors),
+        );
+        let schedule = Schedule::new(common.interval, start);
+        let limits = limits(common, start);
+        let generator = spawn("generator", move || {
+            Generator {
+                schedule,
+                limits,
+                full,
+                empty,
+                stop: &stop,
+                stats: &stats,
+                errors: &errors,
+            }
+            .run(write)
+        })?;
+        lines(
+            Level::Info,
+            [text::loop_started(&duration::format(common.interval))],
+        );
+        let reporter = Reporter::start(
+            Arc::clone(&self.stats),
+            Arc::clone(&self.errors),
+            common.stats_interval,
+        )
+        .map_err(system("starting the thread for statistics"));
+        // Nothing is ever sent: the end of the wait is the stop.
+        let _ = self.stop.receiver().recv();
+        self.tell_why();
+        let generated = join("generator", generator).map(|_| ());
+        log::info!("{}", text::LOOP_STOPPING);
+        let reported = reporter.and_then(|reporter| {
+            reporter
+                .join()
+                .map_err(|_| Error::Panicked { thread: "stats" })
+        });
+        generated.and(reported)
+    }
+
+    fn tell_why(&self) {
+        let line = match self.stop.reason() {
+            Some(StopReason::Count) => text::COUNT_REACHED,
+            Some(StopReason::Duration) => text::DURATION_REACHED,
+            Some(StopReason::Failed) => text::CANNOT_GO_ON,
+            Some(StopReason::Signal(_)) | None => text::SIGNAL_RECEIVED,
+        };
+        log::info!("{line}");
+    }
+
+    /// Waits until everything is delivered, or given up.
+    fn close(&mut self, producer: JoinHandle<ProducerOutcome>) -> Result<(), Error> {
+        let outcome = join("producer", producer)?;
+        self.unsent = outcome.unsent;
+        match outcome.fatal {
+            None => Ok(()),
+            Some(error) => Err(Error::Kafka(error)),
+        }
+    }
+
+    /// The last lines, and how the process ends.
+    fn end(mut self) -> Exit {
+        if self.signals.join().is_err() {
+            self.failed = true;
+            log::error!("❌ {}", Error::Panicked { thread: "signals" });
+        }
+        let ledger = self.stats.ledger(self.unsent);
+        let delivered =
+            !self.failed && ledger.all_delivered() && self.stop.second_signal().is_none();
+        if self.stop.second_signal().is_some() {
+            log::warn!("{}", text::SECOND_SIGNAL_RECEIVED);
+        }
+        if delivered {
+            lines(Level::Info, text::CLOSED);
+        }
+        books(text::final_statistics(
+            &self.stats.total(Instant::now()),
+            &ledger,
+        ));
+        match self.stop.second_signal() {
+            Some(signal) => Exit::Signal(signal.exit_code()),
+            None if delivered => Exit::Delivered,
+            None => Exit::Incomplete,
+        }
+    }
+}
+
+/// Waits until the producer takes records. `false`: stopped before that.
+fn is_ready(ready: &Receiver<usize>, stop: &Stop) -> bool {
+    select! {
+        recv(ready) -> partitions => partitions.is_ok(),
+        recv(stop.receiver()) -> _ => false,
+    }
+}
+
+fn limits(common: &Common, start: Instant) -> Limits {
+    Limits {
+        count: common.count,
+        deadline: common
+            .duration
+            .and_then(|duration| start.checked_add(duration)),
+    }
+}
+
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::System { doing, error }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(system("starting a thread"))
+}
+
+fn join<T>(thread: &'static str, handle: JoinHandle<T>) -> Result<T, Error> {
+    handle.join().map_err(|_| Error::Panicked { thread })
+}

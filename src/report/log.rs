@@ -15,6 +15,8 @@ use crate::settings::LogFormat;
 
 /// Whose records the level is about. Others' (those of the crates that we use) are shown from `warn` on.
 const OUR_TARGET: &str = "continuous_producer";
+/// The final statistics and the ledger are shown at every level: a run never ends without them.
+const BOOKS_TARGET: &str = "continuous_producer::books";
 
 /// Sets the process's logger up; once. Without a format: pretty on a terminal, full elsewhere.
 ///
@@ -38,11 +40,19 @@ pub fn lines(level: Level, lines: impl IntoIterator<Item = impl AsRef<str>>) {
     }
 }
 
+/// Logs the last lines of a run, whatever the level.
+pub fn books(lines: impl IntoIterator<Item = impl AsRef<str>>) {
+    for line in lines {
+        log!(target: BOOKS_TARGET, Level::Info, "{}", line.as_ref());
+    }
+}
+
 fn builder(level: LevelFilter, format: LogFormat, target: Target) -> Builder {
     let mut builder = Builder::new();
     builder
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module(OUR_TARGET, level)
+        .filter_module(BOOKS_TARGET, level.max(LevelFilter::Info))
         .target(target)
         // env_logger ignores it when the write fails.
         .format(move |out, record| {

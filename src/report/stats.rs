@@ -5,7 +5,7 @@
 //! [`Ledger::adds_up`]: generated = acknowledged + failed + unsent. Nothing here is ever printed, and no clock is read.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -22,7 +22,8 @@ const NO_TICK: u64 = u64::MAX;
 /// Shared counters. Every method may be called from any thread.
 #[derive(Debug)]
 pub struct Stats {
-    start: Instant,
+    created: Instant,
+    begun: OnceLock<Instant>,
     generator: GeneratorCounters,
     producer: ProducerCounters,
     latency: Mutex<Latency>,
@@ -56,13 +57,14 @@ struct Latency {
 }
 
 impl Stats {
-    /// All zero; runtime counts from `start`.
+    /// All zero; runtime counts from `created` until [`begin`](Self::begin) says otherwise.
     ///
     /// # Errors
     /// Never with the constants above; the histogram's own checks are passed on.
-    pub fn new(start: Instant) -> Result<Self, hdrhistogram::CreationError> {
+    pub fn new(created: Instant) -> Result<Self, hdrhistogram::CreationError> {
         Ok(Self {
-            start,
+            created,
+            begun: OnceLock::new(),
             generator: GeneratorCounters {
                 generated: AtomicU64::new(0),
                 serialization_errors: AtomicU64::new(0),
@@ -77,9 +79,15 @@ impl Stats {
         })
     }
 
+    /// The first message is due now: runtime and rate count from here, not from the search for brokers. Once.
+    pub fn begin(&self, now: Instant) {
+        // A second time changes nothing.
+        let _ = self.begun.set(now);
+    }
+
     /// When the run began.
     pub fn start(&self) -> Instant {
-        self.start
+        *self.begun.get().unwrap_or(&self.created)
     }
 
     /// `records` more were handed over by the generator.
@@ -98,7 +106,7 @@ impl Stats {
     /// latter a reader sees how far behind a *blocked* generator is.
     pub fn set_schedule(&self, skipped: u64, next_due: Option<Instant>) {
         let next_due_us = next_due.map_or(NO_TICK, |due| {
-            micros(due.saturating_duration_since(self.start))
+            micros(due.saturating_duration_since(self.start()))
         });
         self.generator.skipped.store(skipped, Relaxed);
         self.generator.next_due_us.store(next_due_us, Relaxed);
@@ -172,7 +180,7 @@ impl Stats {
 
     fn counters(&self, now: Instant) -> Snapshot {
         let (generator, producer) = (&self.generator, &self.producer);
-        let runtime = now.saturating_duration_since(self.start);
+        let runtime = now.saturating_duration_since(self.start());
         let last_ms = producer.last_acknowledged_ms.load(Relaxed);
         let acknowledged = producer.acknowledged.load(Relaxed);
         Snapshot {

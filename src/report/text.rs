@@ -65,6 +65,11 @@ pub fn configuration(cluster: &str, topic: &str, interval: &str, registry: &str)
     ]
 }
 
+/// Which shoes they will be: with both numbers the same run can be made again.
+pub fn seed(seed: u64, instance_id: u16) -> String {
+    format!("   🎲 Seed: {seed}, instance {instance_id}")
+}
+
 /// The registry answered; `status` is one word.
 pub fn registry_verified(status: &str) -> String {
     format!("✅ Schema Registry connectivity verified! Status: {{Status:{status}}}")

@@ -14,6 +14,7 @@ mod text;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[path = "tests/distribution.rs"]
 mod distribution;
 
 use std::borrow::Cow;

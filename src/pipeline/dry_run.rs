@@ -1,0 +1,98 @@
+//! `--dry-run`: the same shoes at the same pace, as JSON lines on standard output. Connects to nothing.
+//!
+//! It runs the very generator of a real run; its chunks hold JSON instead of records. A reader that goes away (`| head`)
+//! ends it in peace.
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::chunk::{Chunk, ChunkRing};
+use super::generator::Generator;
+use super::schedule::Schedule;
+use super::shutdown::{SignalThread, Stop, StopReason};
+use super::{CHUNKS, join, limits, spawn, system};
+use crate::error::{Error, Exit};
+use crate::report::repeat::ErrorSummary;
+use crate::report::stats::Stats;
+use crate::settings::Common;
+use crate::shoe::ShoeGenerator;
+
+/// Writes shoes until the count or the duration is reached, a signal comes, or nobody reads any more.
+pub fn run(common: &Common) -> Exit {
+    match write_all(common) {
+        Ok(()) => Exit::Delivered,
+        Err(error) => {
+            log::error!("❌ {error}");
+            Exit::Incomplete
+        }
+    }
+}
+
+fn write_all(common: &Common) -> Result<(), Error> {
+    let stop = Stop::new();
+    let signals =
+        SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))?;
+    let start = Instant::now();
+    let stats = Stats::new(start).map_err(|error| Error::System {
+        doing: "making a histogram",
+        error: io::Error::other(error),
+    })?;
+    let seed = common.seed.unwrap_or_else(|| fastrand::u64(..));
+    log::debug!("Seed {seed}, instance {}", common.instance_id);
+    let shoes = ShoeGenerator::new(seed, common.instance_id);
+    let ring = ChunkRing::new(CHUNKS);
+    let (full, empty, schedule, limits) = (
+        ring.full_in,
+        ring.empty_out,
+        Schedule::new(common.interval, start),
+        limits(common, start),
+    );
+    let (stop_of_generator, stats, errors) = (stop.clone(), Arc::new(stats), ErrorSummary::new());
+    let generator = spawn("generator", move || {
+        Generator {
+            schedule,
+            limits,
+            full,
+            empty,
+            stop: &stop_of_generator,
+            stats: &stats,
+            errors: &errors,
+        }
+        .run(|n, chunk: &mut Chunk, due, timestamp_ms| {
+            chunk.push(due, timestamp_ms, None, |out| {
+                shoes.shoe(n).write_json(out);
+                out.push(b'\n');
+            });
+            Ok::<(), Infallible>(())
+        })
+    })?;
+    let written: io::Result<()> = ring.full_out.iter().try_for_each(|chunk| {
+        write_chunk(&chunk)?;
+        // The generator may be gone: then nobody needs it.
+        let _ = ring.empty_in.try_send(chunk);
+        Ok(())
+    });
+    stop.stop(StopReason::Failed);
+    drop(ring.full_out);
+    join("generator", generator)?;
+    signals
+        .join()
+        .map_err(|_| Error::Panicked { thread: "signals" })?;
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::System {
+            doing: "writing to standard output",
+            error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn write_chunk(chunk: &Chunk) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for record in chunk.iter() {
+        out.write_all(record.value)?;
+    }
+    out.flush()
+}

@@ -1,0 +1,382 @@
+//! The producer thread: drives the client core.
+//!
+//! It owns the core and the links and never blocks on any of them: it waits for whichever comes first of a chunk (only while
+//! the core wants records), an event from a broker, the stop, and the core's next deadline. The end of the chunks' channel
+//! means that the generator is done; then the core is closed and drained, at most for the shutdown timeout, which counts from
+//! the stop. Invariant: every record that arrived in a chunk is acknowledged, failed or counted as unsent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+
+use super::chunk::Chunk;
+use super::shutdown::{Stop, StopReason};
+use crate::kafka::client::{
+    Action, CONNECT_TIMEOUT, Client, ConnectionId, Event, FatalError, Record,
+};
+use crate::kafka::config::{HostPort, ProducerConfig};
+use crate::kafka::net::{Link, LinkConfig, LinkEvent};
+use crate::report::repeat::ErrorSummary;
+use crate::report::stats::Stats;
+use crate::report::time::now_ms;
+
+/// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other.
+const LINK_EVENTS_MAX: usize = 1024;
+/// Requests beside the Produce ones that one connection can have waiting: versions, metadata, producer id, topic.
+const CONTROL_REQUESTS_MAX: usize = 8;
+
+/// What the producer thread needs.
+pub(super) struct ProducerInputs {
+    pub(super) config: ProducerConfig,
+    /// For jitter, and for the choice of partitions without a key.
+    pub(super) seed: u64,
+    pub(super) shutdown_timeout: Duration,
+    pub(super) chunks: Receiver<Chunk>,
+    pub(super) empties: Sender<Chunk>,
+    /// Told once, how many partitions there are, when records can be taken.
+    pub(super) ready: Sender<usize>,
+    pub(super) stop: Stop,
+    pub(super) stats: Arc<Stats>,
+    pub(super) errors: Arc<ErrorSummary>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(super) struct ProducerOutcome {
+    /// Records that were generated and never sent.
+    pub(super) unsent: u64,
+    /// Why it could not go on, if it could not.
+    pub(super) fatal: Option<FatalError>,
+}
+
+/// Runs until the chunks' channel is disconnected and everything is answered or given up.
+pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
+    let (events_in, events) = bounded(LINK_EVENTS_MAX);
+    let client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
+    let requests_max = inputs.config.max_in_flight + CONTROL_REQUESTS_MAX;
+    Producer {
+        client,
+        links: HashMap::new(),
+        leaving: Vec::new(),
+        requests_max,
+        events_in,
+        events,
+        chunk: None,
+        chunks_ended: false,
+        is_ready: false,
+        give_up_at: None,
+        outcome: ProducerOutcome {
+            unsent: 0,
+            fatal: None,
+        },
+        inputs,
+    }
+    .run()
+}
+
+/// A chunk that is being handed to the core, and how far.
+struct Progress {
+    chunk: Chunk,
+    next: usize,
+}
+
+struct Producer {
+    inputs: ProducerInputs,
+    client: Client,
+    links: HashMap<ConnectionId, Link>,
+    /// Links that are closed and whose threads are still ending.
+    leaving: Vec<Link>,
+    requests_max: usize,
+    events_in: Sender<LinkEvent>,
+    events: Receiver<LinkEvent>,
+    chunk: Option<Progress>,
+    chunks_ended: bool,
+    is_ready: bool,
+    /// When a shutdown that has begun gives up what is unsent.
+    give_up_at: Option<Instant>,
+    outcome: ProducerOutcome,
+}
+
+impl Producer {
+    fn run(mut self) -> ProducerOutcome {
+        loop {
+            let now = Instant::now();
+            self.settle(now);
+            if self.client.is_closed() {
+                break;
+            }
+            if self.client.wants_records() && self.chunk.is_some() {
+                self.push_chunk(now);
+            } else {
+                self.wait(now);
+            }
+        }
+        self.finish()
+    }
+
+    /// Carries out what the core wants done, and passes on what it says.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(action) = self.client.poll_action(now) {
+                self.act(action, now);
+            } else if let Some(event) = self.client.poll_event() {
+                self.tell(event, now);
+            } else {
+                break;
+            }
+        }
+        let in_flight = self.client.records_in_flight() as u64;
+        self.inputs
+            .stats
+            .set_buffered(in_flight, self.client.buffered_bytes() as u64);
+    }
+
+    fn act(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Connect {
+                connection,
+                name,
+                address,
+            } => self.connect(connection, name, address, now),
+            Action::Send { connection, frame } => {
+                let Some(link) = self.links.get(&connection) else {
+                    return;
+                };
+                // A link that has ended says why in its last event, which is on its way.
+                if link.send(frame).is_err() && !link.has_ended() {
+                    self.part(connection);
+                    self.client.handle_closed(
+                        connection,
+                        "a connection's queue of requests is full",
+                        now,
+                    );
+                }
+            }
+            Action::Close { connection } => self.part(connection),
+        }
+    }
+
+    fn connect(&mut self, connection: ConnectionId, name: String, address: HostPort, now: Instant) {
+        let config = LinkConfig {
+            connection,
+            name,
+            address,
+            connect_timeout: CONNECT_TIMEOUT,
+            requests_max: self.requests_max,
+        };
+        match Link::open(config, self.events_in.clone()) {
+            Ok(link) => {
+                self.links.insert(connection, link);
+            }
+            Err(error) => {
+                let reason = format!("cannot start the threads of a connection: {error}");
+                self.client.handle_connect_failed(connection, &reason, now);
+            }
+        }
+    }
+
+    /// Lets go of a link; its threads are joined once they have ended.
+    fn part(&mut self, connection: ConnectionId) {
+        if let Some(link) = self.links.remove(&connection) {
+            link.close();
+            self.leaving.push(link);
+        }
+        let (ended, leaving) = std::mem::take(&mut self.leaving)
+            .into_iter()
+            .partition(Link::is_finished);
+        self.leaving = leaving;
+        join(ended);
+    }
+
+    fn tell(&mut self, event: Event, now: Instant) {
+        let (stats, errors) = (&self.inputs.stats, &self.inputs.errors);
+        match event {
+            Event::Ready { partitions } => {
+                self.is_ready = true;
+                // Whoever waited may have gone since: then a stop is under way.
+                let _ = self.inputs.ready.send(partitions);
+            }
+            Event::Acknowledged { records, due } => {
+                stats.add_acknowledged(records as u64, now_ms());
+                stats.record_runs(due.iter().map(|&(due, count)| {
+                    let latency = now.saturating_duration_since(due);
+                    (
+                        u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+                        u64::from(count),
+                    )
+                }));
+            }
+            Event::Failed { records, error } => {
+                stats.add_failed(records as u64);
+                errors.report(
+                    log::Level::Error,
+                    error.kind(),
+                    &format!("{records} records failed: {error}"),
+                );
+            }
+            Event::Abandoned { unsent, unanswered } => {
+                self.outcome.unsent += unsent as u64;
+                stats.add_failed(unanswered as u64);
+                if unanswered > 0 {
+                    let message = format!(
+                        "❌ {unanswered} records were sent and not acknowledged before the end"
+                    );
+                    errors.report(log::Level::Error, "unanswered", &message);
+                }
+            }
+            Event::Warning { kind, message } => errors.report(log::Level::Warn, kind, &message),
+            Event::Fatal(error) => {
+                self.inputs.stop.stop(StopReason::Failed);
+                self.outcome.fatal = Some(error);
+            }
+        }
+    }
+
+    /// Hands records to the core, until the chunk is empty or the core is full.
+    fn push_chunk(&mut self, now: Instant) {
+        let Some(Progress { chunk, next }) = &mut self.chunk else {
+            return;
+        };
+        while let Some(record) = chunk.get(*next) {
+            let record = Record {
+                key: record.key,
+                value: record.value,
+                timestamp_ms: record.timestamp_ms,
+                due: record.due,
+            };
+            if self.client.push(&record, now).is_err() {
+                return;
+            }
+            *next += 1;
+        }
+        if let Some(Progress { chunk, .. }) = self.chunk.take() {
+            // The generator may be gone: then nobody needs it.
+            let _ = self.inputs.empties.try_send(chunk);
+        }
+    }
+
+    fn wait(&mut self, now: Instant) {
+        let takes_chunks =
+            self.chunk.is_none() && !self.chunks_ended && self.client.wants_records();
+        let nothing = never();
+        let chunks = if takes_chunks {
+            &self.inputs.chunks
+        } else {
+            &nothing
+        };
+        let stopping = self.give_up_at.is_some();
+        let no_stop = never();
+        let stop = if stopping {
+            &no_stop
+        } else {
+            self.inputs.stop.receiver()
+        };
+        let urgent = if stopping {
+            self.inputs.stop.urgent()
+        } else {
+            &no_stop
+        };
+        let until = [self.client.poll_timeout(), self.give_up_at]
+            .into_iter()
+            .flatten()
+            .min();
+        let timeout = until.map_or(never(), |at| after(at.saturating_duration_since(now)));
+        select! {
+            recv(self.events) -> event => if let Ok(event) = event {
+                self.handle(event);
+            },
+            recv(chunks) -> chunk => match chunk {
+                Ok(chunk) => self.chunk = Some(Progress { chunk, next: 0 }),
+                Err(_) => self.end_of_chunks(),
+            },
+            recv(stop) -> _ => self.begin_stop(),
+            recv(urgent) -> _ => self.give_up(),
+            recv(timeout) -> at => self.handle_time(at.unwrap_or(now)),
+        }
+    }
+
+    fn handle(&mut self, event: LinkEvent) {
+        let now = Instant::now();
+        match event {
+            LinkEvent::Connected { connection } => self.client.handle_connected(connection, now),
+            LinkEvent::ConnectFailed { connection, reason } => {
+                self.client.handle_connect_failed(connection, &reason, now);
+                self.part(connection);
+            }
+            LinkEvent::Frame { connection, frame } => {
+                self.client.handle_frame(connection, &frame, now);
+            }
+            LinkEvent::Written {
+                connection,
+                correlation_id,
+            } => {
+                self.client.handle_written(connection, correlation_id, now);
+            }
+            LinkEvent::Closed { connection, reason } => {
+                self.client.handle_closed(connection, &reason, now);
+                self.part(connection);
+            }
+        }
+    }
+
+    fn handle_time(&mut self, now: Instant) {
+        self.client.handle_timeout(now);
+        if self.give_up_at.is_some_and(|at| at <= now) {
+            self.give_up();
+        }
+    }
+
+    /// The generator is done: what is here is all there is.
+    fn end_of_chunks(&mut self) {
+        self.chunks_ended = true;
+        let deadline = self
+            .give_up_at
+            .unwrap_or_else(|| Instant::now() + self.inputs.shutdown_timeout);
+        self.client.close(deadline);
+    }
+
+    /// A stop has been asked for. The time for it begins now, even if the core is too full to see the channel's end.
+    fn begin_stop(&mut self) {
+        let now = Instant::now();
+        self.give_up_at = Some(now + self.inputs.shutdown_timeout);
+        if !self.is_ready {
+            self.give_up();
+        }
+    }
+
+    /// No more waiting: the core gives up at once what it has, and so does the channel.
+    fn give_up(&mut self) {
+        self.client.close(Instant::now());
+    }
+
+    /// Counts what never reached the core, and joins every link.
+    fn finish(mut self) -> ProducerOutcome {
+        if let Some(Progress { chunk, next }) = self.chunk.take() {
+            self.outcome.unsent += (chunk.len() - next) as u64;
+        }
+        // Ends with the generator, which a stop ends; without one the core would not have closed.
+        for chunk in &self.inputs.chunks {
+            self.outcome.unsent += chunk.len() as u64;
+        }
+        let now = Instant::now();
+        self.settle(now);
+        let connections: Vec<ConnectionId> = self.links.keys().copied().collect();
+        for connection in connections {
+            self.part(connection);
+        }
+        let leaving = std::mem::take(&mut self.leaving);
+        join(leaving);
+        self.outcome
+    }
+}
+
+/// Waits until the threads of these links are gone.
+fn join(links: Vec<Link>) {
+    for link in links {
+        if let Err(panic) = link.join() {
+            log::error!("❌ {panic}");
+        }
+    }
+}
