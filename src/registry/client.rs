@@ -8,6 +8,7 @@
 //! It never follows a redirect, never reads more of an answer than [`ANSWER_BYTES_MAX`], and takes no proxy from the
 //! environment.
 
+use std::convert::Infallible;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -100,25 +101,25 @@ impl RegistryClient {
 
     /// Whether a registry answers: `GET /subjects` has status 200. The list itself, which may be long, is not read.
     ///
-    /// A message on `interrupt`, or its disconnection, ends the wait; the message is taken.
+    /// The disconnection of `interrupt` ends the wait.
     ///
     /// # Errors
     /// [`RegistryError`], at once for an answer that no retry would change, else after the start deadline.
-    pub fn check(&mut self, interrupt: &Receiver<()>) -> Result<(), RegistryError> {
+    pub fn check(&mut self, interrupt: &Receiver<Infallible>) -> Result<(), RegistryError> {
         self.in_rounds(interrupt, RegistryClient::subjects)
     }
 
     /// The id of `schema`, Protobuf's text, under the configured subject: registered where that is allowed
     /// (registering again is harmless and yields the same id), else looked up.
     ///
-    /// A message on `interrupt`, or its disconnection, ends the wait; the message is taken.
+    /// The disconnection of `interrupt` ends the wait.
     ///
     /// # Errors
     /// [`RegistryError`], at once for an answer that no retry would change, else after the start deadline.
     pub fn schema_id(
         &mut self,
         schema: &str,
-        interrupt: &Receiver<()>,
+        interrupt: &Receiver<Infallible>,
     ) -> Result<u32, RegistryError> {
         let body = serde_json::json!({ "schemaType": "PROTOBUF", "schema": schema }).to_string();
         self.in_rounds(interrupt, |client, url| client.post_schema(url, &body))
@@ -126,7 +127,7 @@ impl RegistryClient {
 
     fn in_rounds<T>(
         &mut self,
-        interrupt: &Receiver<()>,
+        interrupt: &Receiver<Infallible>,
         attempt: impl Fn(&RegistryClient, &str) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let started = Instant::now();
@@ -254,7 +255,7 @@ impl RegistryClient {
 }
 
 /// Waits, but no longer than until the program is told to stop; says whether it was.
-fn is_stopped(interrupt: &Receiver<()>, wait: Duration) -> bool {
+fn is_stopped(interrupt: &Receiver<Infallible>, wait: Duration) -> bool {
     interrupt.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
 }
 

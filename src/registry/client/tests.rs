@@ -383,10 +383,10 @@ fn a_stop_ends_the_wait() {
         ..Timing::default()
     };
     let mut client = RegistryClient::new(config, timing, fastrand::Rng::with_seed(1));
-    let (stop, interrupt) = unbounded();
+    let (stop, interrupt) = crossbeam_channel::bounded(1);
     let waiting = std::thread::spawn(move || client.check(&interrupt));
     server.finish();
-    stop.send(()).unwrap();
+    drop(stop);
     assert_eq!(waiting.join().unwrap(), Err(RegistryError::Interrupted));
 }
 
