@@ -63,7 +63,6 @@ fn write_all(common: &Common) -> Result<(), Error> {
         .run(|n, chunk: &mut Chunk, due, timestamp_ms| {
             chunk.push(due, timestamp_ms, None, |out| {
                 shoes.shoe(n).write_json(out);
-                out.push(b'\n');
             });
             Ok::<(), Infallible>(())
         })

@@ -21,7 +21,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::Level;
 
 use crate::error::{Error, Exit};
-use crate::registry::{RegistryClient, RegistryError, prefix};
+use crate::registry::frame::prefix;
+use crate::registry::{RegistryClient, RegistryError, Timing};
 use crate::report::log::{books, lines};
 use crate::report::repeat::ErrorSummary;
 use crate::report::reporter::Reporter;
@@ -153,7 +154,11 @@ impl Run {
 
     /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
     fn serializer(&self, settings: &Settings, seed: u64) -> Result<Option<Vec<u8>>, Error> {
-        let mut registry = RegistryClient::new(settings.registry.clone(), fastrand::u64(..));
+        let mut registry = RegistryClient::new(
+            settings.registry.clone(),
+            Timing::default(),
+            fastrand::Rng::new(),
+        );
         log::info!("{}", text::TESTING_REGISTRY);
         let schema_id = registry.check(self.stop.receiver()).and_then(|()| {
             lines(Level::Info, [text::registry_verified("healthy")]);
