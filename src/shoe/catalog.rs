@@ -17,13 +17,13 @@ pub(super) struct Brand {
     pub(super) categories: [&'static Category; 4],
 }
 
-/// A model word and the space after it, padded to a fixed size: it is copied whole, so that copying does not branch on
-/// lengths that no processor can predict.
+/// A model word and the space after it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
-    pub(super) padded: [u8; WORD_BYTES_MAX],
-    /// Bytes that count, the space included.
-    pub(super) length: u8,
+    /// The first byte is the lowest; zeros after the last.
+    pub(super) bytes: u128,
+    /// Bytes that count, the space included: 2 to [`WORD_BYTES_MAX`].
+    pub(super) length: u32,
 }
 
 /// A kind of shoe.
@@ -55,8 +55,8 @@ pub(super) const MODEL_NUMBER_MIN: u32 = 100;
 pub(super) const MODEL_NUMBER_COUNT: u32 = 898;
 /// Longest model name in bytes: two words, each with a space after it, and a number.
 pub(super) const NAME_BYTES_MAX: usize = 2 * WORD_BYTES_MAX + 3;
-/// Longest model word in bytes, the space after it included.
-pub(super) const WORD_BYTES_MAX: usize = 16;
+/// Longest model word in bytes, the space after it included. A number still fits behind it into 128 bits.
+const WORD_BYTES_MAX: usize = 13;
 
 const SPORTS: &[&str; COLOURS] = &[
     "black", "black", "white", "white", "navy", "grey", "crimson", "cobalt", "volt", "orange",
@@ -137,15 +137,16 @@ const fn brand(
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at compile time; an overrun does not compile
 const fn word(text: &str) -> Word {
     assert!(text.is_ascii() && !text.is_empty() && text.len() < WORD_BYTES_MAX);
-    let mut padded = [b' '; WORD_BYTES_MAX];
+    let mut padded = [0; 16];
     let mut i = 0;
     while i < text.len() {
         padded[i] = text.as_bytes()[i];
         i += 1;
     }
+    padded[i] = b' ';
     Word {
-        padded,
-        length: text.len() as u8 + 1,
+        bytes: u128::from_le_bytes(padded),
+        length: text.len() as u32 + 1,
     }
 }
 
@@ -344,7 +345,7 @@ mod tests {
         let brands: HashSet<_> = BRANDS.iter().map(|brand| brand.name).collect();
         assert_eq!(brands.len(), BRANDS.len());
         for brand in &BRANDS {
-            let lines: HashSet<_> = brand.lines.iter().map(|line| line.padded).collect();
+            let lines: HashSet<_> = brand.lines.iter().map(|line| line.bytes).collect();
             assert_eq!(lines.len(), LINES as usize, "{}", brand.name);
         }
         let categories: HashSet<_> = CATEGORIES.iter().map(|category| category.name).collect();

@@ -25,9 +25,10 @@ use catalog::{Brand, Category, LINES, MODEL_NUMBER_COUNT, MODEL_NUMBER_MIN, Word
 pub use catalog::{SALE_PRICE_MAX, SALE_PRICE_MIN};
 pub use identity::ID_BYTES;
 use identity::Identity;
-use protobuf::Appender;
+pub use protobuf::PROTOBUF_BYTES_MAX;
+use protobuf::Scratch;
 use random::{Bits, Words};
-use text::{InlineText, ModelName};
+use text::ModelName;
 
 /// The message as pb-rs generates it from the schema. It borrows its texts.
 #[allow(
@@ -89,7 +90,7 @@ impl ShoeGenerator {
         let second = (u64::from(stocking.take::<32>()) * CREATED_AT_SECONDS) >> 32;
 
         Shoe {
-            id: InlineText::of(self.identity.id(n)),
+            id: self.identity.id(n),
             brand: brand.name,
             name,
             sale_price,
@@ -106,7 +107,7 @@ impl ShoeGenerator {
 /// A shoe. Its texts are static or inline: it owns nothing on the heap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shoe {
-    id: InlineText,
+    id: identity::Text,
     brand: &'static str,
     name: ModelName,
     sale_price: u32,
@@ -146,10 +147,10 @@ impl Shoe {
     /// Appends the message in Protobuf's encoding; at most [`PROTOBUF_BYTES_MAX`] bytes.
     #[inline]
     pub fn write_protobuf(&self, out: &mut Vec<u8>) {
-        let written = self
-            .message()
-            .write_message(&mut Writer::new(Appender::new(out)));
-        debug_assert!(written.is_ok(), "a vector takes every byte");
+        let mut scratch = Scratch::new();
+        let written = self.message().write_message(&mut Writer::new(&mut scratch));
+        debug_assert!(written.is_ok(), "the longest shoe has room");
+        out.extend_from_slice(scratch.written());
     }
 
     /// Appends one line of JSON, line feed included. Fields are named as in the schema; all numbers are JSON numbers.
@@ -163,9 +164,6 @@ impl std::fmt::Debug for Shoe {
         self.message().fmt(f)
     }
 }
-
-/// No encoded shoe is longer.
-pub const PROTOBUF_BYTES_MAX: usize = 256;
 
 /// 2020-01-01T00:00:00Z: no shoe is older.
 const CREATED_AT_MIN_MS: u64 = 1_577_836_800_000;
@@ -271,6 +269,23 @@ mod tests {
             assert_eq!(read, shoe.message());
             assert_eq!(read.id, shoe.id());
         }
+    }
+
+    #[test]
+    fn the_longest_shoe_that_the_catalogue_allows_has_room() {
+        let longest =
+            |texts: &mut dyn Iterator<Item = &'static str>| texts.map(str::len).max().unwrap();
+        let colours = |category: &&Category| category.colours.iter().copied();
+        let texts = [
+            ID_BYTES,
+            longest(&mut catalog::BRANDS.iter().map(|brand| brand.name)),
+            catalog::NAME_BYTES_MAX,
+            longest(&mut catalog::CATEGORIES.iter().flat_map(colours)),
+            longest(&mut catalog::CATEGORIES.iter().map(|category| category.name)),
+        ];
+        // A tag and a length each; a tag and eight bytes, two times; a tag and a varint of at most 10 bytes, three times.
+        let bytes_max = texts.iter().sum::<usize>() + 2 * texts.len() + 2 * 9 + 3 * 11;
+        assert!(bytes_max <= PROTOBUF_BYTES_MAX, "{bytes_max}");
     }
 
     #[test]

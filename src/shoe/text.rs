@@ -1,31 +1,28 @@
 //! Short ASCII texts kept inline, so that a shoe needs nothing from the heap.
 //!
-//! Everything here has a fixed size and is copied and checked whole: lengths are random, and a branch on a random
-//! length costs more than a few bytes more. It never holds anything but ASCII, which the catalogue and the id's
-//! digits guarantee.
+//! Texts are put together in registers and stored whole: their lengths are random, and a branch on a random length,
+//! or a read across freshly written pieces, costs more than all of the work. It never holds anything but ASCII, which
+//! the catalogue and the id's digits guarantee.
 
 use super::catalog::{NAME_BYTES_MAX, Word};
-use super::identity::ID_BYTES;
 
-/// Longest text.
-const INLINE_BYTES: usize = 48;
-const _: () = assert!(NAME_BYTES_MAX <= INLINE_BYTES && ID_BYTES <= INLINE_BYTES);
-
-/// Room for a text, and zeros or spaces after it.
+/// Room for a text of up to `N` bytes, and zeros after it.
 ///
 /// Size and alignment are known to the compiler, which unrolls the standard library's look for UTF-8 into a few
 /// instructions.
 #[derive(Clone, PartialEq, Eq)]
 #[repr(align(16))]
-pub(super) struct InlineText([u8; INLINE_BYTES]);
+pub(super) struct InlineText<const N: usize>([u8; N]);
 
-impl InlineText {
+impl<const N: usize> InlineText<N> {
+    /// A text whose first byte is the lowest of the first word.
     #[inline]
-    pub(super) fn of<const N: usize>(text: [u8; N]) -> InlineText {
-        const { assert!(N <= INLINE_BYTES) };
-        let mut bytes = [0; INLINE_BYTES];
-        if let Some(room) = bytes.first_chunk_mut() {
-            *room = text;
+    pub(super) fn of_words<const WORDS: usize>(words: [u64; WORDS]) -> InlineText<N> {
+        const { assert!(N == WORDS * 8) };
+        let mut bytes = [0; N];
+        let (rooms, _) = bytes.as_chunks_mut();
+        for (room, word) in rooms.iter_mut().zip(words) {
+            *room = word.to_le_bytes();
         }
         InlineText(bytes)
     }
@@ -44,40 +41,36 @@ impl InlineText {
 /// A model's name: line, variant, number.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ModelName {
-    text: InlineText,
+    text: InlineText<32>,
     length: usize,
 }
+
+const _: () = assert!(NAME_BYTES_MAX <= 32);
 
 impl ModelName {
     /// `number` has three digits.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // a digit is below 10
+    #[allow(clippy::cast_possible_truncation)] // halves of 128 bits
     pub(super) fn new(line: &Word, variant: &Word, number: u32) -> ModelName {
-        let mut name = ModelName {
-            text: InlineText([0; INLINE_BYTES]),
-            length: 0,
-        };
-        name.push(line.padded, line.length);
-        name.push(variant.padded, variant.length);
-        let digit = |divisor: u32| b'0' + (number / divisor % 10) as u8;
-        name.push([digit(100), digit(10), digit(1)], 3);
-        name
+        let digits = u32::from_le_bytes([b'0'; 4])
+            + (number / 100 + ((number / 10 % 10) << 8) + ((number % 10) << 16));
+        let digits = u128::from(digits & 0x00ff_ffff);
+        let ending = variant.bytes | digits << (8 * variant.length);
+        let low = line.bytes | ending << (8 * line.length);
+        let high = ending >> (128 - 8 * line.length);
+        ModelName {
+            text: InlineText::of_words([
+                low as u64,
+                (low >> 64) as u64,
+                high as u64,
+                (high >> 64) as u64,
+            ]),
+            length: (line.length + variant.length + 3) as usize,
+        }
     }
 
     #[inline]
     pub(super) fn as_str(&self) -> &str {
         self.text.start(self.length)
-    }
-
-    /// Copies all of `part`, of which the first `length` bytes count.
-    #[inline]
-    fn push<const N: usize>(&mut self, part: [u8; N], length: u8) {
-        let room = self.text.0.get_mut(self.length..);
-        if let Some(room) = room.and_then(<[u8]>::first_chunk_mut) {
-            *room = part;
-            self.length += usize::from(length);
-        } else {
-            debug_assert!(false, "a model name is at most {NAME_BYTES_MAX} bytes");
-        }
     }
 }

@@ -148,9 +148,11 @@ fn a_name_is_two_words_of_the_brands_and_a_number() {
             .unwrap();
         let words: Vec<&str> = shoe.name.as_str().split(' ').collect();
         assert_eq!(words.len(), 3, "{shoe:?}");
-        let lines = brand
-            .lines
-            .map(|line| String::from_utf8_lossy(&line.padded).trim_end().to_owned());
+        let lines = brand.lines.map(|line| {
+            let bytes = line.bytes.to_le_bytes();
+            let word = bytes[..line.length as usize].strip_suffix(b" ").unwrap();
+            String::from_utf8(word.to_vec()).unwrap()
+        });
         assert!(
             words[..2]
                 .iter()
