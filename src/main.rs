@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use continuous_producer::error::Exit;
 use continuous_producer::pipeline;
 use continuous_producer::report;
-use continuous_producer::settings::{self, Command, Common};
+use continuous_producer::settings::{self, Command, Common, SettingsErrors};
 
 fn main() -> ExitCode {
     ExitCode::from(exit().code())
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 fn exit() -> Exit {
     let loaded = match settings::load(env::args_os().skip(1), env::vars_os(), Path::new(".")) {
         Ok(loaded) => loaded,
-        Err(mistakes) => return usage(&mistakes),
+        Err(refused) => return usage(&refused.mistakes, &refused.warnings),
     };
     match loaded.command {
         Command::Run(settings) => {
@@ -33,11 +33,7 @@ fn exit() -> Exit {
         }
         Command::PrintConfig { text, mistakes } => {
             print(&text);
-            if mistakes.is_empty() {
-                Exit::Delivered
-            } else {
-                usage(&mistakes)
-            }
+            usage(&mistakes, &loaded.warnings)
         }
         Command::Help(text) | Command::Version(text) => {
             print(&text);
@@ -56,7 +52,14 @@ fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }
 
-fn usage(mistakes: &settings::SettingsErrors) -> Exit {
+/// Says what is wrong with the settings, if anything is.
+fn usage(mistakes: &SettingsErrors, warnings: &[String]) -> Exit {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "⚠️ {warning}");
+    }
+    if mistakes.is_empty() {
+        return Exit::Delivered;
+    }
     for mistake in &mistakes.0 {
         let _ = writeln!(io::stderr(), "❌ {mistake}");
     }

@@ -56,6 +56,15 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// Why nothing is done. The exit code is 2.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Every mistake at once.
+    pub mistakes: SettingsErrors,
+    /// As in [`Loaded`]: a variable with a typing error is often why another is missing.
+    pub warnings: Vec<String>,
+}
+
 /// What to do.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -130,7 +139,7 @@ pub fn load(
     args: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     working_directory: &Path,
-) -> Result<Loaded, SettingsErrors> {
+) -> Result<Loaded, Refused> {
     let typed = flags::read(args);
     let loaded = |command| {
         Ok(Loaded {
@@ -171,7 +180,8 @@ pub fn load(
         return Ok(Loaded { command, warnings });
     }
     if !errors.is_empty() {
-        return Err(SettingsErrors(errors));
+        let mistakes = SettingsErrors(errors);
+        return Err(Refused { mistakes, warnings });
     }
     let command = if typed.dry_run {
         resolved.common().map(Command::DryRun)
@@ -181,11 +191,13 @@ pub fn load(
             .map(|settings| Command::Run(Box::new(settings)))
     };
     debug_assert!(command.is_some(), "no mistake, and yet a value is missing");
-    command
-        .map(|command| Loaded { command, warnings })
-        .ok_or_else(|| {
+    match command {
+        Some(command) => Ok(Loaded { command, warnings }),
+        None => {
             let problem =
                 "a value is missing though no mistake was found; this is a defect of the program";
-            SettingsErrors(vec![SettingError::new("settings", problem)])
-        })
+            let mistakes = SettingsErrors(vec![SettingError::new("settings", problem)]);
+            Err(Refused { mistakes, warnings })
+        }
+    }
 }

@@ -189,3 +189,20 @@ fn what_later_versions_will_do_is_refused_and_says_why() {
         assert_eq!(mistakes(args, environment), [error]);
     }
 }
+
+#[test]
+fn a_misspelt_variable_is_told_of_beside_the_one_that_it_left_missing() {
+    let refused = load(
+        ["--registry-url".into(), "http://r:2".into()],
+        [("KAFKA_BOOTSTRAP_SERVER".into(), "k:1".into())],
+        &Directory::new().0,
+    )
+    .map(|_| ())
+    .unwrap_err();
+    let told = |text: &str| text.contains("KAFKA_BOOTSTRAP_SERVERS");
+    assert!(told(&refused.mistakes.to_string()), "{refused:?}");
+    assert!(
+        refused.warnings.iter().any(|warning| told(warning)),
+        "{refused:?}"
+    );
+}

@@ -48,6 +48,7 @@ impl Directory {
             environment,
             &self.0,
         )
+        .map_err(|refused| refused.mistakes)
     }
 }
 

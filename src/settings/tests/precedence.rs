@@ -136,7 +136,7 @@ fn a_variable_that_is_not_utf8_is_refused_if_it_is_ours() {
         (broken(), broken()),
     ];
     let directory = Directory::new();
-    let errors = load(
+    let refused = load(
         REQUIRED.split(' ').map(OsString::from),
         environment,
         &directory.0,
@@ -144,7 +144,7 @@ fn a_variable_that_is_not_utf8_is_refused_if_it_is_ours() {
     .map(|_| ())
     .unwrap_err();
     assert_eq!(
-        errors.to_string(),
+        refused.mistakes.to_string(),
         "KAFKA_TOPIC (environment): the value is not UTF-8"
     );
 }
