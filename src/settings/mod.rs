@@ -191,13 +191,11 @@ pub fn load(
             .map(|settings| Command::Run(Box::new(settings)))
     };
     debug_assert!(command.is_some(), "no mistake, and yet a value is missing");
-    match command {
-        Some(command) => Ok(Loaded { command, warnings }),
-        None => {
-            let problem =
-                "a value is missing though no mistake was found; this is a defect of the program";
-            let mistakes = SettingsErrors(vec![SettingError::new("settings", problem)]);
-            Err(Refused { mistakes, warnings })
-        }
-    }
+    let Some(command) = command else {
+        let problem =
+            "a value is missing though no mistake was found; this is a defect of the program";
+        let mistakes = SettingsErrors(vec![SettingError::new("settings", problem)]);
+        return Err(Refused { mistakes, warnings });
+    };
+    Ok(Loaded { command, warnings })
 }
