@@ -28,6 +28,9 @@ impl Client {
             return;
         }
         self.check_deadlines(now);
+        if self.phase == Phase::Closed {
+            return;
+        }
         self.check_sessions(now);
         self.expire(now);
         self.ask(now);
