@@ -323,7 +323,10 @@ impl Client {
             self.wake(until);
         }
         match self.cluster.anyone_to_connect(now) {
-            Candidate::Node(node) => self.connect(node, now),
+            Candidate::Node(node) => {
+                self.connect(node, now);
+                self.wake(now + PATIENCE);
+            }
             Candidate::NotBefore(Some(at)) => self.wake(at),
             Candidate::NotBefore(None) => {}
         }
