@@ -42,7 +42,11 @@ impl Client {
                 .iter()
                 .all(super::partition::Partition::is_empty)
         {
-            self.shut();
+            return self.shut();
+        }
+        // Last, so that what was begun just now counts too.
+        if let Some(at) = self.sessions.values().filter_map(Session::deadline).min() {
+            self.wake(at);
         }
     }
 
@@ -133,9 +137,6 @@ impl Client {
             } else {
                 self.wake(until);
             }
-        }
-        if let Some(at) = self.sessions.values().filter_map(Session::deadline).min() {
-            self.wake(at);
         }
     }
 
@@ -381,9 +382,6 @@ impl Client {
             CONNECT_TIMEOUT,
             now,
         );
-        if let Some(at) = session.deadline() {
-            self.wake(at);
-        }
         self.sessions.insert(connection, session);
         self.actions.push_back(Action::Connect {
             connection,
@@ -481,9 +479,6 @@ impl Client {
         let Some(frame) = session.produce(&request, sent, batches, now) else {
             return false;
         };
-        if let Some(at) = session.deadline() {
-            self.wake(at);
-        }
         self.actions.push_back(Action::Send { connection, frame });
         true
     }
