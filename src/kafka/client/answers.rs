@@ -114,17 +114,18 @@ impl Client {
             self.partitions
                 .push(Partition::new(i32::try_from(index).unwrap_or(i32::MAX)));
         }
-        let mut complete = count > 0;
         for partition in &mut self.partitions {
-            let told = topic
-                .partitions
-                .iter()
-                .find(|told| told.index == partition.index);
-            partition.leader = told
-                .map(|told| told.leader_id)
-                .filter(|&leader| leader >= 0);
-            complete &= partition.leader.is_some();
+            partition.leader = None;
         }
+        for told in &topic.partitions {
+            let slot = usize::try_from(told.index).unwrap_or(usize::MAX);
+            if let Some(partition) = self.partitions.get_mut(slot) {
+                // A leader without an address is of no use: another answer may have it.
+                partition.leader = Some(told.leader_id)
+                    .filter(|&leader| leader >= 0 && self.cluster.node(leader).is_some());
+            }
+        }
+        let complete = count > 0 && self.partitions.iter().all(|p| p.leader.is_some());
         complete
     }
 
