@@ -8,6 +8,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::sequence::advance;
 use crate::kafka::wire::Compression;
 use crate::kafka::wire::compression::CompressionError;
 use crate::kafka::wire::record_batch::{BatchBuilder, ProducerStamp, split, stamp};
@@ -159,6 +160,7 @@ impl OpenBatch {
                     charge,
                     created: self.created,
                     attempts: 0,
+                    stamped: None,
                 })
             }
             Err(error) => {
@@ -189,17 +191,19 @@ pub(super) struct Batch {
     pub(super) due: DueTimes,
     pub(super) created: Instant,
     pub(super) attempts: u32,
+    stamped: Option<ProducerStamp>,
     charge: usize,
 }
 
 impl Batch {
     /// Writes who produces it and the sequence of its first record. Copies the bytes only if a link still holds them.
     pub(super) fn stamp(&mut self, stamped: Option<ProducerStamp>) {
+        self.stamped = stamped;
         stamp(Arc::make_mut(&mut self.bytes).as_mut_slice(), stamped);
     }
 
-    /// Two batches with the first and the second half of the records (for `MESSAGE_TOO_LARGE`); the batch itself if it
-    /// cannot be halved.
+    /// Two batches with the first and the second half of the records and of the sequences (for `MESSAGE_TOO_LARGE`); the
+    /// batch itself if it cannot be halved.
     pub(super) fn split(
         self,
         compression: Compression,
@@ -220,11 +224,17 @@ impl Batch {
             due,
             created: self.created,
             attempts: self.attempts,
+            stamped: None,
         };
-        let halves = (
+        let mut halves = (
             half(left.into_vec(), left_records, left_due),
             half(right.into_vec(), right_records, right_due),
         );
+        halves.0.stamp(self.stamped);
+        halves.1.stamp(self.stamped.map(|whole| ProducerStamp {
+            base_sequence: advance(whole.base_sequence, left_records),
+            ..whole
+        }));
         memory.charge(halves.0.charge + halves.1.charge);
         self.finish(memory);
         Ok(halves)

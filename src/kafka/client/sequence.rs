@@ -82,7 +82,7 @@ impl Sequencer {
 }
 
 /// The sequence after `records` records from `sequence` on (`DefaultRecordBatch.incrementSequence`).
-fn advance(sequence: i32, records: usize) -> i32 {
+pub(super) fn advance(sequence: i32, records: usize) -> i32 {
     const MODULUS: u64 = 1 << 31;
     let next = (u64::from(sequence.unsigned_abs()) + records as u64) % MODULUS;
     i32::try_from(next).unwrap_or(0)
