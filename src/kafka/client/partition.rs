@@ -217,7 +217,8 @@ impl Partition {
         {
             return self.resend(position, moment, rules);
         }
-        if self.in_flight() >= self.window(moment, rules) {
+        let follows_a_hole = rules.idempotence && !self.sequencer.is_sound();
+        if follows_a_hole || self.in_flight() >= self.window(moment, rules) {
             return Poll::Wait(None);
         }
         if self.ready.is_empty()
