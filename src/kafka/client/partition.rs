@@ -368,7 +368,10 @@ impl Partition {
         };
         tracked.fate = Fate::Retry;
         tracked.may_be_written |= may_be_written;
-        self.retry_at = Some(now + self.backoff.after_failure(rng));
+        // Batches that come back together are one failure.
+        if self.retry_at.is_none_or(|at| at <= now) {
+            self.retry_at = Some(now + self.backoff.after_failure(rng));
+        }
     }
 
     /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
