@@ -379,6 +379,7 @@ impl Session {
             }
             Asked::CreateTopic => {
                 let response = decode_response::<CreateTopicsRequest<'_>>(frame, id, version)?;
+                self.throttle(response.throttle_time_ms, version >= 3, now);
                 Ok(Answer::TopicCreated(response))
             }
             Asked::Produce(batches) => {
@@ -439,7 +440,8 @@ impl Session {
             let wait = Duration::from_millis(u64::from(
                 throttle_time_ms.min(THROTTLE_MS_MAX).unsigned_abs(),
             ));
-            self.quiet_until = Some(now + wait);
+            // A later answer with a shorter wish does not take back the longer one.
+            self.quiet_until = self.quiet_until.max(Some(now + wait));
         }
     }
 }
