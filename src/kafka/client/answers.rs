@@ -301,7 +301,7 @@ impl Client {
             }
             ProduceAction::Rebootstrap => {
                 self.retry(slot, id, false, now);
-                self.cluster.forget_brokers();
+                self.rebootstrap(now);
             }
             ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {
                 partition.out_of_order(id, now, &mut self.rng);
@@ -326,6 +326,24 @@ impl Client {
                     code,
                 });
             }
+        }
+    }
+
+    /// Back to the configured addresses (KIP-1102). The brokers' connections end: they would answer as before, and their
+    /// numbers may soon mean other brokers.
+    fn rebootstrap(&mut self, now: Instant) {
+        let to_brokers = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.node >= 0);
+        let connections: Vec<ConnectionId> =
+            to_brokers.map(|(&connection, _)| connection).collect();
+        for connection in connections {
+            self.break_off(connection, "begin anew from the configured servers", now);
+        }
+        self.cluster.forget_brokers();
+        for partition in &mut self.partitions {
+            partition.leader = None;
         }
     }
 
