@@ -244,6 +244,9 @@ impl Client {
             .collect();
         let mut missing = None;
         for (slot, id) in sent {
+            if self.phase == Phase::Closed {
+                break;
+            }
             let Some(index) = self.partitions.get(slot).map(|partition| partition.index) else {
                 continue;
             };
