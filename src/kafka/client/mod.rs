@@ -213,6 +213,7 @@ impl Client {
     }
 
     fn unsealable(&mut self, records: usize, error: &CompressionError) {
+        self.dirty = true;
         self.events.push_back(Event::Failed {
             records,
             error: DeliveryError::Unsealable(error.to_string()),
