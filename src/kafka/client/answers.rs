@@ -121,6 +121,7 @@ impl Client {
             let slot = usize::try_from(told.index).unwrap_or(usize::MAX);
             if let Some(partition) = self.partitions.get_mut(slot) {
                 // A leader without an address is of no use: another answer may have it.
+                partition.leader_epoch = told.leader_epoch;
                 partition.leader = Some(told.leader_id)
                     .filter(|&leader| leader >= 0 && self.cluster.node(leader).is_some());
             }
@@ -291,16 +292,8 @@ impl Client {
             ProduceAction::Acknowledged | ProduceAction::Duplicate => self.acknowledge(slot, id),
             ProduceAction::Retry => self.retry(slot, id, code.may_have_been_written(), now),
             ProduceAction::RetryAfterRefresh => {
-                // Unless the answer itself says who leads now, the partition waits for metadata.
-                match outcome.current_leader {
-                    Some((leader, _))
-                        if leader >= 0 && leader != node && self.cluster.node(leader).is_some() =>
-                    {
-                        partition.leader = Some(leader);
-                    }
-                    _ => self.cluster.refresh.want(),
-                }
                 self.retry(slot, id, code.may_have_been_written(), now);
+                self.left_leader(slot, node, outcome.current_leader);
             }
             ProduceAction::Rebootstrap => {
                 self.retry(slot, id, false, now);
@@ -330,6 +323,25 @@ impl Client {
                 });
             }
         }
+    }
+
+    /// `node` does not lead the partition any more. Unless its answer says who does (KIP-951), the partition waits for
+    /// metadata. Only a newer epoch spares the backoff: two brokers that each name the other would be asked in turn without end.
+    fn left_leader(&mut self, slot: usize, node: i32, told: Option<(i32, i32)>) {
+        let Some(partition) = self.partitions.get_mut(slot) else {
+            return;
+        };
+        if let Some((leader, epoch)) = told
+            && leader != node
+            && self.cluster.node(leader).is_some()
+            && (epoch > partition.leader_epoch || partition.leader == Some(leader))
+        {
+            return partition.follow(leader, epoch);
+        }
+        if partition.leader == Some(node) {
+            partition.leader = None;
+        }
+        self.cluster.refresh.want();
     }
 
     /// Back to the configured addresses (KIP-1102). The brokers' connections end: they would answer as before, and their

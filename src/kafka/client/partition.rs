@@ -110,6 +110,8 @@ pub(super) struct Partition {
     pub(super) index: i32,
     /// The node that leads it, as far as is known.
     pub(super) leader: Option<i32>,
+    /// Since which epoch; −1 where brokers do not say.
+    pub(super) leader_epoch: i32,
     open: Option<OpenBatch>,
     ready: VecDeque<Batch>,
     tracked: VecDeque<Tracked>,
@@ -126,6 +128,7 @@ impl Partition {
         Self {
             index,
             leader: None,
+            leader_epoch: -1,
             open: None,
             ready: VecDeque::new(),
             tracked: VecDeque::new(),
@@ -372,6 +375,13 @@ impl Partition {
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = Some(now + self.backoff.after_failure(rng));
         }
+    }
+
+    /// Another node leads since `epoch`: what failed because of that need not wait.
+    pub(super) fn follow(&mut self, leader: i32, epoch: i32) {
+        self.leader = Some(leader);
+        self.leader_epoch = epoch;
+        self.retry_at = None;
     }
 
     /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
