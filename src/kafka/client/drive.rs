@@ -33,9 +33,6 @@ impl Client {
         }
         self.check_sessions(now);
         self.expire(now);
-        self.ask(now);
-        self.connect_leaders(now);
-        self.produce(now);
         if matches!(self.phase, Phase::Closing { .. })
             && self
                 .partitions
@@ -44,6 +41,9 @@ impl Client {
         {
             return self.shut();
         }
+        self.ask(now);
+        self.connect_leaders(now);
+        self.produce(now);
         // Last, so that what was begun just now counts too.
         if let Some(at) = self.sessions.values().filter_map(Session::deadline).min() {
             self.wake(at);
