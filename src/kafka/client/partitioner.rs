@@ -50,14 +50,16 @@ impl Sticky {
         has_leader: impl Fn(usize) -> bool,
         rng: &mut fastrand::Rng,
     ) -> usize {
-        if let Some(current) = self.current
-            && current < partitions
-        {
+        let usable = |&p: &usize| p < partitions && has_leader(p);
+        if let Some(current) = self.current.filter(usable) {
             return current;
         }
         let led = (0..partitions).filter(|&p| has_leader(p)).count();
         let chosen = if led == 0 {
-            rng.usize(0..partitions.max(1))
+            // Nobody leads anything: fill one batch rather than one of each partition.
+            self.current
+                .filter(|&current| current < partitions)
+                .unwrap_or_else(|| rng.usize(0..partitions.max(1)))
         } else {
             let nth = rng.usize(0..led);
             (0..partitions)
@@ -108,6 +110,9 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(sticky.choose(6, |p| p != 2, &mut rng), first);
         }
+        let without = sticky.choose(6, |p| p != first, &mut rng);
+        assert_ne!(without, first);
+        assert_eq!(sticky.choose(6, |_| false, &mut rng), without);
         let mut seen = [0; 6];
         for _ in 0..600 {
             let p = sticky.choose(6, |p| p != 2, &mut rng);
