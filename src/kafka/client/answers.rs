@@ -22,6 +22,10 @@ use crate::kafka::wire::message::{
 const TOPIC_MISSING_MAX: Duration = Duration::from_secs(3);
 /// How long to wait before asking again for a producer id.
 const PRODUCER_ID_BACKOFF: Duration = Duration::from_millis(100);
+/// A broker's own words are not repeated further than this.
+const WORDS_CHARS_MAX: usize = 300;
+/// The longest host name (RFC 1035).
+const HOST_BYTES_MAX: usize = 255;
 /// How many partitions a topic may have before we doubt the answer.
 const PARTITIONS_MAX: usize = 100_000;
 
@@ -58,15 +62,7 @@ impl Client {
 
     fn handle_metadata(&mut self, response: MetadataResponse, now: Instant) {
         for broker in &response.brokers {
-            if let (0.., Ok(port @ 1..)) = (broker.node_id, u16::try_from(broker.port)) {
-                self.cluster.learn(
-                    broker.node_id,
-                    HostPort {
-                        host: broker.host.clone(),
-                        port,
-                    },
-                );
-            }
+            self.learn(broker.node_id, &broker.host, broker.port);
         }
         if !response.brokers.is_empty() {
             self.cluster
@@ -81,6 +77,15 @@ impl Client {
         };
         self.cluster.refresh.answered(complete, now, &mut self.rng);
         self.begin_if_ready(now);
+    }
+
+    /// An address that no broker can have is not taken over: what needs it asks again.
+    fn learn(&mut self, node: i32, host: &str, port: i32) {
+        let sane = (1..=HOST_BYTES_MAX).contains(&host.len()) && !host.contains(char::is_control);
+        if let (true, 0.., Ok(port @ 1..)) = (sane, node, u16::try_from(port)) {
+            let host = host.to_owned();
+            self.cluster.learn(node, HostPort { host, port });
+        }
     }
 
     /// Takes over the topic's partitions. `false` if something about them is still open.
@@ -174,7 +179,7 @@ impl Client {
             code => self.fail(FatalError::TopicNotCreated {
                 topic: self.config.topic.clone(),
                 code,
-                message: created.error_message,
+                message: created.error_message.as_deref().map(words),
             }),
         }
     }
@@ -226,16 +231,8 @@ impl Client {
         response: ProduceResponse,
         now: Instant,
     ) -> Result<(), SessionError> {
-        for endpoint in response.node_endpoints {
-            if let (0.., Ok(port @ 1..)) = (endpoint.node_id, u16::try_from(endpoint.port)) {
-                self.cluster.learn(
-                    endpoint.node_id,
-                    HostPort {
-                        host: endpoint.host,
-                        port,
-                    },
-                );
-            }
+        for endpoint in &response.node_endpoints {
+            self.learn(endpoint.node_id, &endpoint.host, endpoint.port);
         }
         let mut answered: Vec<ProducedPartition> = response
             .topics
@@ -365,9 +362,9 @@ impl Client {
     /// A retriable code is worth a line; one that fails records is told with them.
     fn note_code(&mut self, outcome: &ProducedPartition) {
         let mut message = format!("partition {}: {}", outcome.index, outcome.error);
-        if let Some(words) = &outcome.error_message {
+        if let Some(told) = &outcome.error_message {
             message.push_str(": ");
-            message.push_str(words);
+            message.push_str(&words(told));
         }
         if outcome.error.produce_action() != ProduceAction::FailBatch {
             self.warn("broker", format!("{message}; trying again"));
@@ -383,7 +380,7 @@ impl Client {
         let error = DeliveryError::Refused {
             partition: outcome.index,
             code: outcome.error,
-            message: outcome.error_message.or(first_words),
+            message: outcome.error_message.or(first_words).as_deref().map(words),
         };
         self.events.push_back(Event::Failed { records, error });
     }
@@ -404,6 +401,12 @@ impl Client {
             partition.retry(id, may_be_written, now, &mut self.rng);
         }
     }
+}
+
+/// What a broker says, as part of one line.
+fn words(told: &str) -> String {
+    let printable = told.chars().filter(|c| !c.is_control());
+    printable.take(WORDS_CHARS_MAX).collect()
 }
 
 /// Whether asking again may help, for requests other than Produce.
