@@ -117,17 +117,17 @@ impl Client {
             self.actions.push_back(Action::Close { connection });
             self.disconnected(connection, &reason, now);
         }
-        let broker_ready = self
+        let broker_usable = self
             .sessions
             .values()
-            .any(|session| session.node >= 0 && session.is_ready());
+            .any(|session| session.node >= 0 && session.is_usable(now));
         let idle: Vec<(ConnectionId, Instant)> = self
             .sessions
             .iter()
             .filter_map(|(&connection, session)| {
                 let since = session.idle_since()?;
                 // A configured address has done its work once a broker itself can be asked.
-                let spent = session.node < 0 && broker_ready && self.phase == Phase::Running;
+                let spent = session.node < 0 && broker_usable && self.phase == Phase::Running;
                 Some((connection, if spent { now } else { since + IDLE_MAX }))
             })
             .collect();
