@@ -8,7 +8,8 @@
 //!
 //! **When a batch may be sent.** In order. With idempotence at most [`IDEMPOTENT_WINDOW`] at a time, and one alone until this
 //! connection has acknowledged one. As soon as one waits for a retry nothing that comes after it is sent, and it goes out
-//! again only when everything that was sent after it has come back.
+//! again only when everything that was sent after it has come back. With idempotence nothing goes out behind a batch that may
+//! have been written: the broker recognises it only while it is among the last [`IDEMPOTENT_WINDOW`].
 //!
 //! **When a batch may fail.** When the broker says that it will never take it; or when `delivery.timeout.ms` is over and it
 //! is not on its way. Never by a count of retries. A batch that may have been written keeps its bytes and its sequence, so
@@ -221,7 +222,7 @@ impl Partition {
             return self.resend(position, moment, rules);
         }
         let follows_a_hole = rules.idempotence && !self.sequencer.is_sound();
-        if follows_a_hole || self.in_flight() >= self.window(moment, rules) {
+        if follows_a_hole || !self.may_follow(self.tracked.len(), moment, rules) {
             return Poll::Wait(None);
         }
         if self.ready.is_empty()
@@ -266,6 +267,7 @@ impl Partition {
             tracked
                 .batch
                 .stamp(self.sequencer.assign(tracked.batch.records));
+            tracked.may_be_written = false;
         }
         self.confirmed_on = None;
     }
@@ -276,7 +278,7 @@ impl Partition {
             .iter()
             .skip(position)
             .any(|tracked| tracked.fate != Fate::Retry);
-        if later_on_its_way || self.in_flight() >= self.window(moment, rules) {
+        if later_on_its_way || !self.may_follow(position, moment, rules) {
             return Poll::Wait(None);
         }
         let Some(tracked) = self.tracked.get_mut(position) else {
@@ -325,15 +327,18 @@ impl Partition {
             .count()
     }
 
-    fn window(&self, moment: &Moment, rules: &Rules) -> usize {
-        match (
-            rules.idempotence,
-            self.confirmed_on == Some(moment.connection),
-        ) {
-            (false, _) => usize::MAX,
-            (true, false) => 1,
-            (true, true) => IDEMPOTENT_WINDOW,
+    /// Whether another batch may go out now, behind the first `before` tracked ones.
+    fn may_follow(&self, before: usize, moment: &Moment, rules: &Rules) -> bool {
+        if !rules.idempotence {
+            return true;
         }
+        let window = if self.confirmed_on == Some(moment.connection) {
+            IDEMPOTENT_WINDOW
+        } else {
+            1
+        };
+        let mut earlier = self.tracked.iter().take(before);
+        self.in_flight() < window && !earlier.any(|tracked| tracked.may_be_written)
     }
 
     /// The broker has the batch.
@@ -354,8 +359,12 @@ impl Partition {
     }
 
     fn remove(&mut self, id: BatchId) -> Option<Tracked> {
-        let position = self.tracked.iter().position(|tracked| tracked.id == id)?;
+        let position = self.position(id)?;
         self.tracked.remove(position)
+    }
+
+    fn position(&self, id: BatchId) -> Option<usize> {
+        self.tracked.iter().position(|tracked| tracked.id == id)
     }
 
     /// The batch is to be sent again, the same bytes.
@@ -406,19 +415,12 @@ impl Partition {
         rules: &Rules,
         memory: &mut Memory,
     ) -> Result<(), Option<Batch>> {
-        let position = self
-            .tracked
-            .iter()
-            .position(|tracked| tracked.id == id)
-            .ok_or(None)?;
-        if self
-            .tracked
-            .get(position)
-            .is_none_or(|tracked| tracked.batch.records < 2)
-        {
-            return Err(self.fail(id));
-        }
+        let position = self.position(id).ok_or(None)?;
         let batch = self.remove(id).ok_or(None)?.batch;
+        if batch.records < 2 {
+            self.sequencer.left_a_hole();
+            return Err(Some(batch));
+        }
         match batch.split(rules.compression, memory) {
             Ok((left, right)) => {
                 for (offset, batch) in [left, right].into_iter().enumerate() {
@@ -484,11 +486,8 @@ impl Partition {
         for tracked in self.tracked.drain(..) {
             let unanswered = tracked.may_be_written || tracked.fate != Fate::Retry;
             let (records, _) = tracked.batch.finish(memory);
-            *(if unanswered {
-                &mut abandoned.unanswered
-            } else {
-                &mut abandoned.unsent
-            }) += records;
+            abandoned.unanswered += if unanswered { records } else { 0 };
+            abandoned.unsent += if unanswered { 0 } else { records };
         }
         for batch in self.ready.drain(..) {
             abandoned.unsent += batch.finish(memory).0;
