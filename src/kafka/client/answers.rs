@@ -131,8 +131,7 @@ impl Client {
                     .filter(|&leader| leader >= 0 && self.cluster.node(leader).is_some());
             }
         }
-        let complete = count > 0 && self.partitions.iter().all(|p| p.leader.is_some());
-        complete
+        count > 0 && self.partitions.iter().all(|p| p.leader.is_some())
     }
 
     fn topic_missing(&mut self, now: Instant) {
