@@ -29,6 +29,8 @@ pub struct Config {
     pub discard: bool,
     /// Creates a topic with so many partitions when a Metadata request that allows it names an unknown one.
     pub auto_create_partitions: Option<usize>,
+    /// Prints every violation on standard error as it happens.
+    pub announce: bool,
     /// What is answered where Kafka's releases differ.
     pub sequences: SequenceRules,
     /// Replaces the advertised versions of single APIs, to look like an older or another broker.
@@ -45,6 +47,7 @@ impl Default for Config {
             retention_bytes: None,
             discard: false,
             auto_create_partitions: None,
+            announce: false,
             sequences: SequenceRules::Modern,
             versions: Vec::new(),
         }

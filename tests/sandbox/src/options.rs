@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Help,
     Run(Options, Vec<OsString>),
     Serve(Options),
+    /// What `run` starts itself as, to become the program.
+    Exec(Vec<OsString>),
 }
 
 /// What to start.
@@ -57,6 +59,14 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
     let runs = match parser.next()? {
         Some(Arg::Value(command)) if command == "run" => true,
         Some(Arg::Value(command)) if command == "serve" => false,
+        Some(Arg::Value(command)) if command == "exec" => {
+            return Ok(Command::Exec(
+                parser
+                    .raw_args()?
+                    .skip_while(|argument| argument == "--")
+                    .collect(),
+            ));
+        }
         None | Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help),
         Some(other) => return Err(other.unexpected()),
     };

@@ -4,6 +4,7 @@
 //! ending signal that the sandbox receives is then passed on exactly once. (In one common group the program would get a
 //! terminal's signal and its copy, and take the second for impatience.) The sandbox outlives the program, always.
 
+use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -25,9 +26,6 @@ const SIGNALLED: i32 = 128;
 
 /// Runs a program; its exit code is the answer, unless clients did something wrong.
 pub(crate) fn run(options: &Options, program: &[OsString]) -> io::Result<ExitCode> {
-    let Some((name, arguments)) = program.split_first() else {
-        return Ok(ExitCode::from(NOT_FOUND));
-    };
     let signals = ending_signals();
     // Threads inherit the mask: no thread of the servers shall ever be the one that a signal ends.
     signals.thread_block()?;
@@ -38,28 +36,15 @@ pub(crate) fn run(options: &Options, program: &[OsString]) -> io::Result<ExitCod
          Schema Registry on {registry}."
     );
     eprintln!("Read the topic with: {}", servers.kcat());
-    let mut command = Command::new(name);
-    command
-        .args(arguments)
+    // The program must not inherit the mask, and lifting it here would leave a moment in which a signal ends the sandbox
+    // and not the program. So the child lifts it, and then becomes the program.
+    let mut child = Command::new(env::current_exe()?)
+        .args(["exec", "--"])
+        .args(program)
         .env("KAFKA_BOOTSTRAP_SERVERS", &brokers)
         .env("SCHEMA_REGISTRY_URL", &registry)
-        .process_group(0);
-    // So does a child, which must not have it.
-    signals.thread_unblock()?;
-    let child = command.spawn();
-    signals.thread_block()?;
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("sandbox: {}: {error}", name.to_string_lossy());
-            let missing = error.kind() == io::ErrorKind::NotFound;
-            return Ok(ExitCode::from(if missing {
-                NOT_FOUND
-            } else {
-                NOT_STARTED
-            }));
-        }
-    };
+        .process_group(0)
+        .spawn()?;
     let id = i32::try_from(child.id()).map_err(io::Error::other)?;
     let running = Arc::new(Mutex::new(Some(Pid::from_raw(id))));
     let passing = Arc::clone(&running);
@@ -75,6 +60,21 @@ pub(crate) fn run(options: &Options, program: &[OsString]) -> io::Result<ExitCod
         code
     } else {
         FAILED
+    }))
+}
+
+/// Becomes the program, with no signal held back; returns only if that fails.
+pub(crate) fn become_program(program: &[OsString]) -> io::Result<ExitCode> {
+    let Some((name, arguments)) = program.split_first() else {
+        return Ok(ExitCode::from(NOT_FOUND));
+    };
+    ending_signals().thread_unblock()?;
+    let error = Command::new(name).args(arguments).exec();
+    eprintln!("sandbox: {}: {error}", name.to_string_lossy());
+    Ok(ExitCode::from(if error.kind() == io::ErrorKind::NotFound {
+        NOT_FOUND
+    } else {
+        NOT_STARTED
     }))
 }
 

@@ -47,7 +47,7 @@ impl Sandbox {
             ports.push(Port::reserve(port)?);
         }
         let numbers: Vec<u16> = ports.iter().map(|port| port.address().port()).collect();
-        let state = State::new(&numbers, &config.topics);
+        let state = State::new(&numbers, &config.topics, config.announce);
         let shared = Arc::new(Shared::new(config, state));
         let mut nodes = Vec::new();
         for (id, port) in (1..).zip(ports) {

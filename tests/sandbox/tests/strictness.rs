@@ -318,7 +318,7 @@ fn a_request_that_is_no_request_closes_the_connection_and_is_noted() {
 fn a_client_without_a_name_is_noted_and_served() {
     let sandbox = one_node();
     let mut client = Client::to(&sandbox);
-    client.client_id = "";
+    client.name = "";
     assert_eq!(client.produce(0, &batch(1)).error_code, 0);
     assert_eq!(sandbox.violations().len(), 1);
 }

@@ -27,6 +27,7 @@ pub struct State {
     pub(crate) next_producer_id: i64,
     /// A fault or a change of the cluster has happened: sequences may rightly be out of order from here on.
     pub(crate) disturbed: bool,
+    announce: bool,
     violations: Vec<String>,
     refusals: Vec<Refused>,
     requests: HashMap<i16, u64>,
@@ -81,7 +82,7 @@ struct Kept {
 }
 
 impl State {
-    pub(crate) fn new(ports: &[u16], topics: &[(String, usize)]) -> Self {
+    pub(crate) fn new(ports: &[u16], topics: &[(String, usize)], announce: bool) -> Self {
         let nodes = (1..).zip(ports).map(|(id, &port)| Node {
             id,
             port,
@@ -95,6 +96,7 @@ impl State {
             faults: Faults::default(),
             next_producer_id: 1000,
             disturbed: false,
+            announce,
             violations: Vec::new(),
             refusals: Vec::new(),
             requests: HashMap::new(),
@@ -166,6 +168,9 @@ impl State {
 
     pub(crate) fn note_violation(&mut self, message: String) {
         if self.violations.len() < NOTES_MAX {
+            if self.announce {
+                eprintln!("sandbox: VIOLATION: {message}");
+            }
             self.violations.push(message);
         }
     }

@@ -29,47 +29,48 @@ use kafka_protocol::records::{
 use sandbox::{Config, Sandbox};
 
 /// No wait in these tests is longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-pub const TOPIC: &str = "js_shoe";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TOPIC: &str = "js_shoe";
 
 /// A connection that sends and receives.
-pub struct Client {
-    pub stream: TcpStream,
-    pub client_id: &'static str,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) name: &'static str,
     next_id: i32,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
             stream,
-            client_id: "test",
+            name: "test",
             next_id: 1,
         }
     }
 
     /// To the first node of a sandbox.
-    pub fn to(sandbox: &Sandbox) -> Self {
+    pub(crate) fn to(sandbox: &Sandbox) -> Self {
         Self::connect(sandbox.address(1).unwrap())
     }
 
     /// Sends a request; returns its correlation id.
-    pub fn send<R: Request>(&mut self, version: i16, request: &R) -> i32 {
+    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) -> i32 {
         let mut body = BytesMut::new();
         request.encode(&mut body, version).unwrap();
         self.send_raw(R::KEY, version, &body)
     }
 
-    pub fn send_raw(&mut self, key: i16, version: i16, body: &[u8]) -> i32 {
+    pub(crate) fn send_raw(&mut self, key: i16, version: i16, body: &[u8]) -> i32 {
         let id = self.next_id;
         self.next_id += 1;
         let header = RequestHeader::default()
             .with_request_api_key(key)
             .with_request_api_version(version)
             .with_correlation_id(id)
-            .with_client_id(Some(StrBytes::from_static_str(self.client_id)));
+            .with_client_id(Some(StrBytes::from_static_str(self.name)));
         let mut frame = BytesMut::new();
         let header_version = ApiKey::try_from(key)
             .unwrap()
@@ -83,7 +84,7 @@ impl Client {
     }
 
     /// The next frame without its length.
-    pub fn read_frame(&mut self) -> io::Result<Bytes> {
+    pub(crate) fn read_frame(&mut self) -> io::Result<Bytes> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(prefix)).unwrap()];
@@ -91,7 +92,7 @@ impl Client {
         Ok(frame.into())
     }
 
-    pub fn receive<R: Request>(&mut self, version: i16, id: i32) -> io::Result<R::Response> {
+    pub(crate) fn receive<R: Request>(&mut self, version: i16, id: i32) -> io::Result<R::Response> {
         let mut frame = self.read_frame()?;
         let key = ApiKey::try_from(R::KEY).unwrap();
         let header =
@@ -102,13 +103,17 @@ impl Client {
         Ok(response)
     }
 
-    pub fn call<R: Request>(&mut self, version: i16, request: &R) -> io::Result<R::Response> {
+    pub(crate) fn call<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+    ) -> io::Result<R::Response> {
         let id = self.send(version, request);
         self.receive::<R>(version, id)
     }
 
     /// Whether the other side closes the connection without another byte.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 1]) {
             Ok(read) => read == 0,
             // It had not read all that was sent.
@@ -116,18 +121,18 @@ impl Client {
         }
     }
 
-    pub fn producer_id(&mut self) -> i64 {
+    pub(crate) fn producer_id(&mut self) -> i64 {
         let response = self.call(4, &fresh_producer()).unwrap();
         assert_eq!(response.error_code, 0);
         response.producer_id.0
     }
 
     /// Produces one batch; returns the partition's answer.
-    pub fn produce(&mut self, partition: i32, batch: &[u8]) -> PartitionProduceResponse {
+    pub(crate) fn produce(&mut self, partition: i32, batch: &[u8]) -> PartitionProduceResponse {
         self.try_produce(9, partition, batch).unwrap()
     }
 
-    pub fn try_produce(
+    pub(crate) fn try_produce(
         &mut self,
         version: i16,
         index: i32,
@@ -138,7 +143,7 @@ impl Client {
     }
 }
 
-pub fn fresh_producer() -> InitProducerIdRequest {
+pub(crate) fn fresh_producer() -> InitProducerIdRequest {
     InitProducerIdRequest::default()
         .with_transactional_id(None)
         .with_transaction_timeout_ms(i32::MAX)
@@ -146,7 +151,7 @@ pub fn fresh_producer() -> InitProducerIdRequest {
         .with_producer_epoch(-1)
 }
 
-pub fn produce_request(acks: i16, partition: i32, batch: &[u8]) -> ProduceRequest {
+pub(crate) fn produce_request(acks: i16, partition: i32, batch: &[u8]) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(Bytes::copy_from_slice(batch)));
@@ -159,30 +164,30 @@ pub fn produce_request(acks: i16, partition: i32, batch: &[u8]) -> ProduceReques
         .with_topic_data(vec![topic])
 }
 
-pub fn only_partition(response: &ProduceResponse) -> PartitionProduceResponse {
+pub(crate) fn only_partition(response: &ProduceResponse) -> PartitionProduceResponse {
     assert_eq!(response.responses.len(), 1);
     assert_eq!(response.responses[0].partition_responses.len(), 1);
     response.responses[0].partition_responses[0].clone()
 }
 
 /// A batch without a producer id.
-pub fn batch(records: usize) -> Vec<u8> {
+pub(crate) fn batch(records: usize) -> Vec<u8> {
     stamped(records, -1, -1, -1)
 }
 
 /// A batch of an idempotent producer.
-pub fn stamped(records: usize, producer_id: i64, epoch: i16, sequence: i32) -> Vec<u8> {
+pub(crate) fn stamped(records: usize, producer_id: i64, epoch: i16, sequence: i32) -> Vec<u8> {
     encode(
         records,
         producer_id,
         epoch,
         sequence,
         Compression::None,
-        |plain| plain.to_vec(),
+        <[u8]>::to_vec,
     )
 }
 
-pub fn encode(
+pub(crate) fn encode(
     records: usize,
     producer_id: i64,
     producer_epoch: i16,
@@ -233,22 +238,22 @@ pub fn encode(
 }
 
 /// Changes a batch and makes its checksum right again.
-pub fn altered(mut batch: Vec<u8>, alter: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub(crate) fn altered(mut batch: Vec<u8>, alter: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     alter(&mut batch);
     let crc = crc32c::crc32c(&batch[21..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
     batch
 }
 
-pub fn start(config: Config) -> Sandbox {
+pub(crate) fn start(config: Config) -> Sandbox {
     Sandbox::start(config).unwrap()
 }
 
-pub fn one_node() -> Sandbox {
+pub(crate) fn one_node() -> Sandbox {
     start(Config::default())
 }
 
-pub fn nodes(nodes: usize) -> Sandbox {
+pub(crate) fn nodes(nodes: usize) -> Sandbox {
     start(Config {
         nodes,
         ..Config::default()
