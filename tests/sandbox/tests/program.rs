@@ -105,10 +105,10 @@ fn run_passes_each_signal_on_once_and_waits() {
         ("TERM", Signal::SIGTERM),
         ("HUP", Signal::SIGHUP),
     ] {
-        // It counts signals until a line or the end of its input: a second signal would show. A signal ends `read`
-        // with a status above 1.
+        // It counts signals until a line comes after the first one: a second signal would show. The first is awaited in a
+        // loop, since one that comes just before `read` begins to wait would not end it.
         let script = format!(
-            "n=0; trap 'n=$((n+1)); echo got $n' {name}; echo ready; while :; do read x; [ $? -gt 1 ] || break; done; exit $((n+40))"
+            "n=0; trap 'n=$((n+1)); echo got $n' {name}; echo ready; while [ $n -lt 1 ]; do :; done; read x; exit $((n+40))"
         );
         let mut child = program(&["run", "--", "sh", "-c", &script])
             .stdin(Stdio::piped())
