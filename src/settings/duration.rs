@@ -1,6 +1,6 @@
 //! Durations in Go's syntax (`time.ParseDuration`): `500ms`, `1s`, `1m30s`, `1.5h`, `.5s`, `250us`, `250µs`, `0`.
 //!
-//! Invariant: every accepted text fits Go's range (63 bits of nanoseconds, about 292 years), and what [`format`] writes
+//! Invariant: every accepted text fits Go's range (63 bits of nanoseconds, about 292 years), and what [`format()`] writes
 //! parses back to the same duration. Stricter than Go in one point: nothing negative is accepted. This module knows no
 //! setting's bounds; [`super::value`] checks those.
 
