@@ -250,8 +250,14 @@ impl Run {
 
     /// Waits until everything is delivered, or given up.
     fn close(&mut self, producer: JoinHandle<ProducerOutcome>) -> Result<(), Error> {
+        let begun = Instant::now();
         let outcome = join("producer", producer)?;
+        // The statistics thread, which sums up otherwise, has ended by now or never started.
+        self.errors.flush(begun.elapsed());
         self.unsent = outcome.unsent;
+        if self.unsent > 0 {
+            log::error!("❌ {} records were never sent before the end", self.unsent);
+        }
         match outcome.fatal {
             None => Ok(()),
             Some(error) => Err(Error::Kafka(error)),

@@ -221,7 +221,7 @@ impl Producer {
                 stats.add_failed(unanswered as u64);
                 if unanswered > 0 {
                     let message = format!(
-                        "❌ {unanswered} records were sent and not acknowledged before the end"
+                        "{unanswered} records were sent and not acknowledged before the end"
                     );
                     errors.report(log::Level::Error, "unanswered", &message);
                 }
