@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -119,15 +119,29 @@ impl Setup {
     /// Starts it; its standard output is collected.
     pub(crate) fn start(self) -> Program {
         let (mut program, stdout) = self.start_with_stdout(Stdio::piped());
-        let mut stdout = stdout.unwrap();
-        let (sender, receiver) = unbounded();
-        thread::spawn(move || {
-            let mut text = String::new();
-            let read = stdout.read_to_string(&mut text);
-            let _ = sender.send(read.map(|_| text));
-        });
-        program.stdout = receiver;
+        program.stdout = collected(stdout.unwrap());
         program
+    }
+
+    /// The same with signals ignored from the start, as `nohup` does with SIGHUP.
+    pub(crate) fn ignoring(self, signal: &str) -> Self {
+        let program = self.command;
+        let mut command = Command::new("sh");
+        let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+        command
+            .args(["-c", &script])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env_clear()
+            .current_dir(program.get_current_dir().unwrap())
+            .stdin(Stdio::null());
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        Self {
+            command,
+            folder: self.folder,
+        }
     }
 
     /// Starts it; its standard output is the caller's business.
@@ -154,23 +168,47 @@ impl Setup {
     }
 
     /// Starts it with a standard error that nobody reads.
-    pub(crate) fn start_with_closed_stderr(mut self) -> Program {
-        self.command.stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(crate) fn start_with_closed_stderr(self) -> Program {
+        let (program, stderr) = self.start_without_stderr(Stdio::piped());
+        drop(stderr);
+        program
+    }
+
+    /// Starts it with a standard error that takes nothing.
+    pub(crate) fn start_with_full_stderr(self) -> Program {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        self.start_without_stderr(full.into()).0
+    }
+
+    fn start_without_stderr(mut self, stderr: Stdio) -> (Program, Option<ChildStderr>) {
+        self.command.stdout(Stdio::piped()).stderr(stderr);
         let mut child = self.command.spawn().unwrap();
-        drop(child.stderr.take());
-        Program {
+        let stderr = child.stderr.take();
+        let stdout = collected(child.stdout.take().unwrap());
+        let program = Program {
             child,
             lines: unbounded().1,
-            stdout: unbounded().1,
+            stdout,
             seen: Vec::new(),
             _folder: self.folder,
-        }
+        };
+        (program, stderr)
     }
 
     /// Runs it to its end.
     pub(crate) fn run(self) -> Ended {
         self.start().end()
     }
+}
+
+fn collected(mut stdout: ChildStdout) -> Receiver<std::io::Result<String>> {
+    let (sender, receiver) = unbounded();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.read_to_string(&mut text);
+        let _ = sender.send(read.map(|_| text));
+    });
+    receiver
 }
 
 /// A running program.
@@ -221,7 +259,9 @@ impl Program {
         }
         let stdout = match self.stdout.recv_deadline(deadline) {
             Ok(stdout) => stdout.unwrap(),
-            Err(_) => String::new(),
+            // It is the caller's business.
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
         };
         let status = self.child.wait().unwrap();
         Ended {
