@@ -6,20 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cluster::{Candidate, Cluster, Due};
 use super::event::{Action, ConnectionId, DeliveryError, Event, FatalError};
 use super::partition::{Abandoned, Moment, Poll};
 use super::session::{SentBatch, Session};
-use super::{CONNECT_TIMEOUT, Client, Phase, START_TIMEOUT, TopicCreation};
-use crate::kafka::wire::message::{CreateTopicsRequest, PartitionBatch, ProduceRequest};
+use super::{Client, Phase, START_TIMEOUT, TopicCreation};
+use crate::kafka::wire::message::{PartitionBatch, ProduceRequest};
 
 /// How long a request may grow, batches included: past it the next batch waits for the next request. A broker takes 100 MiB
 /// (`socket.request.max.bytes`).
 const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A connection that nothing went over for so long is closed, before the broker does (`connections.max.idle.ms`).
 const IDLE_MAX: Duration = Duration::from_secs(9 * 60);
-/// How long one candidate may take to connect before another is tried beside it.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(super) fn drive(&mut self, now: Instant) {
@@ -50,7 +47,7 @@ impl Client {
         }
     }
 
-    fn wake(&mut self, at: Instant) {
+    pub(super) fn wake(&mut self, at: Instant) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
@@ -215,181 +212,6 @@ impl Client {
         }
     }
 
-    /// Metadata, producer id, topic creation: asked of whoever is there.
-    fn ask(&mut self, now: Instant) {
-        let mut unheard = false;
-        match self.cluster.refresh.due(now) {
-            Due::Now => unheard |= !self.ask_metadata(now),
-            Due::At(at) => self.wake(at),
-            Due::Awaited => {}
-        }
-        if self.rules.idempotence
-            && self.identity.current.is_none()
-            && self.identity.asked_on.is_none()
-        {
-            match self.identity.not_before {
-                Some(at) if at > now => self.wake(at),
-                _ => unheard |= !self.ask_producer_id(now),
-            }
-        }
-        if unheard {
-            self.connect_anyone(now);
-        }
-        if self.topic_creation == TopicCreation::Wanted {
-            self.ask_create_topic(now);
-        }
-    }
-
-    /// The usable session with the least to do.
-    fn anyone(&self, now: Instant, can: impl Fn(&Session) -> bool) -> Option<ConnectionId> {
-        let usable = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_usable(now) && can(session));
-        usable
-            .min_by_key(|(_, session)| session.produce_in_flight())
-            .map(|(&connection, _)| connection)
-    }
-
-    fn ask_metadata(&mut self, now: Instant) -> bool {
-        let Some(connection) = self.anyone(now, |_| true) else {
-            return false;
-        };
-        let Some(session) = self.sessions.get_mut(&connection) else {
-            return false;
-        };
-        let Some(frame) = session.ask_metadata(&self.config.topic, now) else {
-            return false;
-        };
-        self.cluster.refresh.asked(connection);
-        self.actions.push_back(Action::Send { connection, frame });
-        true
-    }
-
-    fn ask_producer_id(&mut self, now: Instant) -> bool {
-        let Some(connection) = self.anyone(now, Session::can_init_producer_id) else {
-            return false;
-        };
-        let Some(session) = self.sessions.get_mut(&connection) else {
-            return false;
-        };
-        let Some(frame) = session.ask_producer_id(now) else {
-            return false;
-        };
-        self.identity.asked_on = Some(connection);
-        self.actions.push_back(Action::Send { connection, frame });
-        true
-    }
-
-    fn ask_create_topic(&mut self, now: Instant) {
-        let (Some(controller), Some(topic)) = (self.cluster.controller, self.config.create_topic)
-        else {
-            self.cluster.refresh.want();
-            return;
-        };
-        let Some(connection) = self.connected(controller, now) else {
-            return;
-        };
-        let request = CreateTopicsRequest {
-            topic: &self.config.topic,
-            partitions: topic.partitions,
-            replication: topic.replication,
-            timeout_ms: timeout_ms(self.config.request_timeout),
-        };
-        let Some(session) = self.sessions.get_mut(&connection) else {
-            return;
-        };
-        if let Some(frame) = session.ask_create_topic(&request, now) {
-            self.topic_creation = TopicCreation::AskedOn(connection);
-            self.actions.push_back(Action::Send { connection, frame });
-        }
-    }
-
-    /// Nobody can be asked: connect to someone, unless a connection has just been begun.
-    fn connect_anyone(&mut self, now: Instant) {
-        let pending = self.sessions.values().filter(|session| !session.is_ready());
-        let newest = pending.map(|session| session.begun).max();
-        if let Some(begun) = newest
-            && begun + PATIENCE > now
-        {
-            return self.wake(begun + PATIENCE);
-        }
-        if let Some(until) = self
-            .sessions
-            .values()
-            .filter_map(Session::quiet_until)
-            .filter(|&at| at > now)
-            .min()
-        {
-            self.wake(until);
-        }
-        match self.cluster.anyone_to_connect(now) {
-            Candidate::Node(node) => {
-                self.connect(node, now);
-                self.wake(now + PATIENCE);
-            }
-            Candidate::NotBefore(Some(at)) => self.wake(at),
-            Candidate::NotBefore(None) => {}
-        }
-    }
-
-    fn connect_leaders(&mut self, now: Instant) {
-        let mut needed: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|p| !p.is_empty())
-            .filter_map(|p| p.leader)
-            .collect();
-        needed.sort_unstable();
-        needed.dedup();
-        for node in needed {
-            self.connected(node, now);
-        }
-    }
-
-    /// The usable connection to a node; if there is none yet, one is begun, or a wake-up set for when it may be.
-    pub(super) fn connected(&mut self, node: i32, now: Instant) -> Option<ConnectionId> {
-        let known = self.cluster.node(node)?;
-        if let Some(connection) = known.connection {
-            let session = self.sessions.get(&connection)?;
-            if session.is_usable(now) {
-                return Some(connection);
-            }
-            if let Some(until) = session.quiet_until().filter(|&until| until > now) {
-                self.wake(until);
-            }
-            return None;
-        }
-        match known.left_alone_until(now) {
-            Some(at) => self.wake(at),
-            None => self.connect(node, now),
-        }
-        None
-    }
-
-    fn connect(&mut self, id: i32, now: Instant) {
-        let Some(node) = self.cluster.node_mut(id) else {
-            return;
-        };
-        let connection = self.next_connection;
-        self.next_connection += 1;
-        node.connection = Some(connection);
-        let address = node.address.clone();
-        let session = Session::new(
-            id,
-            &self.config.client_id,
-            self.config.request_timeout,
-            CONNECT_TIMEOUT,
-            now,
-        );
-        self.sessions.insert(connection, session);
-        self.actions.push_back(Action::Connect {
-            connection,
-            name: Cluster::name(id),
-            address,
-        });
-    }
-
     /// Sends what may be sent, to every broker that has room for another request.
     fn produce(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Running | Phase::Closing { .. }) {
@@ -484,6 +306,6 @@ impl Client {
     }
 }
 
-fn timeout_ms(timeout: Duration) -> i32 {
+pub(super) fn timeout_ms(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }

@@ -15,13 +15,14 @@
 //! * `partition`: the order of a partition's batches; **when a batch may be sent, and when it may fail**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `session`: one connection. `cluster`: which brokers there are.
-//! * `drive`: what to do next. `answers`: what an answer means.
+//! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`: what an answer means.
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
 //! [`Event::Abandoned`].
 
 mod accumulator;
 mod answers;
+mod ask;
 mod backoff;
 mod cluster;
 mod drive;

@@ -1,0 +1,178 @@
+//! What becomes of a batch that was sent, and of those that wait too long.
+//!
+//! Each answer of a broker ends in one of these. Whatever leaves the order for good gives its memory back through
+//! [`Batch::finish`]; whatever stays keeps its bytes and its place.
+
+use std::time::Instant;
+
+use super::{Abandoned, BatchId, Fate, Partition, Rules, Tracked};
+use crate::kafka::client::accumulator::{Batch, Memory};
+
+impl Partition {
+    /// The broker has the batch.
+    pub(in super::super) fn acknowledge(&mut self, id: BatchId) -> Option<Batch> {
+        let tracked = self.remove(id)?;
+        if let Fate::Sent { connection } = tracked.fate {
+            self.confirmed_on = Some(connection);
+        }
+        self.backoff.reset();
+        Some(tracked.batch)
+    }
+
+    /// The broker will never take the batch. Its sequence, if it had one, is missing from now on.
+    pub(in super::super) fn fail(&mut self, id: BatchId) -> Option<Batch> {
+        let tracked = self.remove(id)?;
+        self.sequencer.left_a_hole();
+        Some(tracked.batch)
+    }
+
+    fn remove(&mut self, id: BatchId) -> Option<Tracked> {
+        let position = self.position(id)?;
+        self.tracked.remove(position)
+    }
+
+    fn position(&self, id: BatchId) -> Option<usize> {
+        self.tracked.iter().position(|tracked| tracked.id == id)
+    }
+
+    /// The batch is to be sent again, the same bytes.
+    pub(in super::super) fn retry(
+        &mut self,
+        id: BatchId,
+        may_be_written: bool,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id) else {
+            return;
+        };
+        tracked.fate = Fate::Retry;
+        tracked.may_be_written |= may_be_written;
+        // Batches that come back together are one failure.
+        if self.retry_at.is_none_or(|at| at <= now) {
+            self.retry_at = Some(now + self.backoff.after_failure(rng));
+        }
+    }
+
+    /// Another node leads since `epoch`: what failed because of that need not wait.
+    pub(in super::super) fn follow(&mut self, leader: i32, epoch: i32) {
+        self.leader = Some(leader);
+        self.leader_epoch = epoch;
+        self.retry_at = None;
+    }
+
+    /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
+    /// what we know of (or a failed batch left a hole): a new epoch starts. A later one only follows the first's fate.
+    pub(in super::super) fn out_of_order(
+        &mut self,
+        id: BatchId,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        if self.tracked.front().is_some_and(|first| first.id == id) {
+            self.raise_epoch = true;
+        }
+        self.retry(id, false, now, rng);
+    }
+
+    /// The broker asks for a new epoch, whatever the batch's place.
+    pub(in super::super) fn epoch_refused(
+        &mut self,
+        id: BatchId,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        self.raise_epoch = true;
+        self.retry(id, false, now, rng);
+    }
+
+    /// The batch is too large for the broker: two halves take its place and its sequences. `Err`: it is a single record.
+    pub(in super::super) fn split(
+        &mut self,
+        id: BatchId,
+        rules: &Rules,
+        memory: &mut Memory,
+    ) -> Result<(), Option<Batch>> {
+        let position = self.position(id).ok_or(None)?;
+        let batch = self.remove(id).ok_or(None)?.batch;
+        if batch.records < 2 {
+            self.sequencer.left_a_hole();
+            return Err(Some(batch));
+        }
+        match batch.split(rules.compression, memory) {
+            Ok((left, right)) => {
+                for (offset, batch) in [left, right].into_iter().enumerate() {
+                    let id = self.next_batch_id();
+                    let tracked = Tracked {
+                        id,
+                        batch,
+                        fate: Fate::Retry,
+                        may_be_written: false,
+                    };
+                    self.tracked.insert(position + offset, tracked);
+                }
+                Ok(())
+            }
+            Err(batch) => {
+                self.sequencer.left_a_hole();
+                Err(Some(batch))
+            }
+        }
+    }
+
+    /// Fails what is older than the delivery timeout and not on its way, oldest first.
+    pub(in super::super) fn expire(
+        &mut self,
+        rules: &Rules,
+        memory: &mut Memory,
+        now: Instant,
+    ) -> Option<(usize, u32)> {
+        let expired = |created: Instant| created + rules.delivery_timeout <= now;
+        if let Some(tracked) = self.tracked.front() {
+            if tracked.fate != Fate::Retry || !expired(tracked.batch.created) {
+                return None;
+            }
+            let batch = self.fail(tracked.id)?;
+            let attempts = batch.attempts;
+            return Some((batch.finish(memory).0, attempts));
+        }
+        if let Some(batch) = self.ready.front() {
+            if !expired(batch.created) {
+                return None;
+            }
+            return Some((self.ready.pop_front()?.finish(memory).0, 0));
+        }
+        let open = self.open.take_if(|open| expired(open.created))?;
+        Some((open.discard(memory), 0))
+    }
+
+    /// When [`Partition::expire`] will next have something to do, if time alone brings it.
+    pub(in super::super) fn expires_at(&self, rules: &Rules) -> Option<Instant> {
+        let created = if let Some(tracked) = self.tracked.front() {
+            (tracked.fate == Fate::Retry).then_some(tracked.batch.created)
+        } else if let Some(batch) = self.ready.front() {
+            Some(batch.created)
+        } else {
+            self.open.as_ref().map(|open| open.created)
+        };
+        created.map(|created| created + rules.delivery_timeout)
+    }
+
+    /// Gives up everything that is here.
+    pub(in super::super) fn abandon(&mut self, memory: &mut Memory) -> Abandoned {
+        let mut abandoned = Abandoned::default();
+        for tracked in self.tracked.drain(..) {
+            let unanswered = tracked.may_be_written || tracked.fate != Fate::Retry;
+            let (records, _) = tracked.batch.finish(memory);
+            abandoned.unanswered += if unanswered { records } else { 0 };
+            abandoned.unsent += if unanswered { 0 } else { records };
+        }
+        for batch in self.ready.drain(..) {
+            abandoned.unsent += batch.finish(memory).0;
+        }
+        if let Some(open) = self.open.take() {
+            abandoned.unsent += open.discard(memory);
+        }
+        abandoned
+    }
+}
