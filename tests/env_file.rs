@@ -29,7 +29,7 @@ fn run_with(secret: &str, file: impl AsRef<[u8]>) -> (Ended, Peers) {
 
 #[test]
 fn every_way_to_write_a_secret_down_is_read_as_it_is_meant() {
-    let plain = r##"p=a#b ' " \ $HOME `id` ü%"##;
+    let plain = r#"p=a#b ' " \ $HOME `id` ü%"#;
     for (line, secret) in [
         // Unquoted: as it stands, but for a comment after white space.
         (r"a=b=#c==", "a=b=#c=="),
@@ -38,11 +38,11 @@ fn every_way_to_write_a_secret_down_is_read_as_it_is_meant() {
         (r#"it's"fine"#, r#"it's"fine"#),
         (r"C:\new\$HOME", r"C:\new\$HOME"),
         // Single quotes: nothing is special.
-        (r##"'p # "q" \n $x='"##, r##"p # "q" \n $x="##),
+        (r#"'p # "q" \n $x='"#, r#"p # "q" \n $x="#),
         (r"'kept ' # comment", "kept "),
         // Double quotes: escapes.
         (r#""a\"b\\c\td #=e""#, "a\"b\\c\td #=e"),
-        (r##""p=a#b ' \" \\ \$HOME \`id\` ü%""##, plain),
+        (r#""p=a#b ' \" \\ \$HOME \`id\` ü%""#, plain),
         (r#""\q$HOME""#, r"\q$HOME"),
     ] {
         let file = format!(

@@ -238,6 +238,8 @@ fn a_full_buffer_is_drained_after_the_signal() {
     assert_all(&peers.kafka, ledger.generated);
 }
 
+type Disturb = fn(&Peers);
+
 /// Had the signal not ended them, they would have given up after the start's deadline with another exit code.
 #[test]
 fn a_signal_ends_a_start_that_waits_for_its_peers() {
@@ -255,7 +257,7 @@ fn a_signal_ends_a_start_that_waits_for_its_peers() {
         let fault = FaultRule::new(ApiKey::Metadata, Fault::Error(5));
         peers.kafka.fault(fault.times(1000));
     };
-    let cases: [(&str, fn(&Peers), &str); 5] = [
+    let cases: [(&str, Disturb, &str); 5] = [
         ("registry down", registry_down, "🔍"),
         ("registry busy", registry_busy, "🔍"),
         ("broker down", broker_down, "✅ Protobuf"),

@@ -53,9 +53,9 @@ impl Peers {
     /// The program, set up for these peers.
     pub(crate) fn setup(&self, flags: &str) -> Setup {
         Setup::new(flags)
-            .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers())
-            .env("SCHEMA_REGISTRY_URL", &self.registry.url())
-            .env("SEED", &SEED.to_string())
+            .env("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers())
+            .env("SCHEMA_REGISTRY_URL", self.registry.url())
+            .env("SEED", SEED.to_string())
     }
 
     /// Waits for the cluster.
