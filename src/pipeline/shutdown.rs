@@ -294,12 +294,6 @@ fn exit(stop: &Stop) -> ! {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests {
     use crossbeam_channel::TryRecvError;
 

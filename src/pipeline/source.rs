@@ -47,12 +47,6 @@ fn description(n: u64, shoe: &Shoe, keyed: bool, bytes: usize) -> String {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests {
     use super::super::chunk::CHUNK_BYTES;
     use super::*;

@@ -115,12 +115,6 @@ fn push_json(line: &mut String, message: &str) {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests {
     use std::sync::{Arc, Mutex};
 

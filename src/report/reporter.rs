@@ -101,12 +101,6 @@ fn next_due(start: Instant, period: Duration, now: Instant) -> Option<Instant> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests {
     use super::*;
 

@@ -177,12 +177,6 @@ fn with_fraction(nanoseconds: u128, unit_ns: u128) -> String {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests {
     use super::*;
 

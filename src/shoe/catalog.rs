@@ -335,7 +335,6 @@ const fn slots<const COUNT: usize>(rows: &[(u8, u8, u16)]) -> [u8; COUNT] {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use std::collections::HashSet;

@@ -30,7 +30,6 @@ pub(super) fn write_line(shoe: &proto::Shoe<'_>, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::shoe::SCHEMA;

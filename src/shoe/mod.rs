@@ -13,7 +13,6 @@ mod random;
 mod text;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 #[path = "tests/distribution.rs"]
 mod distribution;
 
@@ -220,7 +219,6 @@ fn entry<const N: usize>(table: &[&'static str; N], index: u32) -> &'static str 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use quick_protobuf::{BytesReader, MessageRead};

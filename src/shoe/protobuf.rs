@@ -112,7 +112,6 @@ fn copy_overlapping<const N: usize>(room: &mut [u8], buf: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -266,7 +266,6 @@ fn split_due(due: &[(Instant, u32)], records: usize) -> (DueTimes, DueTimes) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -80,7 +80,7 @@ impl Sticky {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_possible_wrap, clippy::indexing_slicing)]
+#[allow(clippy::cast_possible_wrap)]
 mod tests {
     use super::*;
 

@@ -89,7 +89,6 @@ pub(super) fn advance(sequence: i32, records: usize) -> i32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -210,10 +210,4 @@ impl std::fmt::Display for LinkPanic {
 impl std::error::Error for LinkPanic {}
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 mod tests;

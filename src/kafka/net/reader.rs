@@ -77,7 +77,6 @@ impl Drop for EndsTheLink<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use crate::kafka::config::HostPort;

@@ -136,7 +136,6 @@ pub(super) fn os_words(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -217,7 +217,6 @@ fn malformed(words: &str) -> io::Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

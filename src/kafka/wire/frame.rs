@@ -167,7 +167,6 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,10 +1,4 @@
 //! What a user may rely on, from command line, environment and files to settings.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod defaults;
 mod mistakes;

@@ -91,7 +91,6 @@ fn put_beyond_register(out: &mut Vec<u8>, mut value: u64) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::super::Reader;
     use super::*;

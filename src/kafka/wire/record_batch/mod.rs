@@ -307,7 +307,6 @@ fn put<const N: usize>(batch: &mut [u8], offset: usize, value: [u8; N]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -172,7 +172,6 @@ fn next_sequence(sequence: i32, by: i32) -> i32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
