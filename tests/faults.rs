@@ -11,7 +11,9 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::thread;
 
 use sandbox::{ApiKey, Config, Fault, FaultRule, Gate};
 use support::shoes::{self, Expected, assert_all};
@@ -57,7 +59,7 @@ fn a_broker_that_is_down_at_the_start_is_waited_for() {
 
 /// The one test that waits for the start's deadline.
 #[test]
-fn nothing_that_listens_anywhere_ends_the_run_with_one_clear_line() {
+fn a_cluster_where_nothing_listens_ends_the_run_with_one_clear_line() {
     let peers = Peers::start();
     peers.kafka.kill_node(1);
     let ended = peers.setup("").run();
@@ -76,22 +78,29 @@ fn nothing_that_listens_anywhere_ends_the_run_with_one_clear_line() {
 
 #[test]
 fn what_is_no_broker_is_told_by_what_it_says() {
-    let peers = Peers::start();
-    // Something that answers, and does not speak Kafka: the registry.
-    let registry = peers.registry.url();
-    let servers = registry.strip_prefix("http://").unwrap();
-    let mut program = peers
-        .setup("--bootstrap-servers")
-        .arg(format!("{servers},{}", peers.kafka.bootstrap_servers()))
-        .arg("--count=100")
-        .arg("--interval=0")
-        .arg("--log-level=debug")
-        .start();
-    // Whichever of the two is asked first, the other one is a broker.
-    program.line("✅ Kafka async producer created");
-    let ended = program.end();
-    ended.expect_code(0);
-    assert_all(&peers.kafka, 100);
+    for (says, name) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (&[0x15, 3, 3, 0, 2, 2, 40], "TLS"),
+    ] {
+        let peers = Peers::start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Something is asked before anything is said.
+            stream.read_exact(&mut [0; 8]).unwrap();
+            stream.write_all(says).unwrap();
+            // Until the program hangs up: closing with its bytes unread would reset the connection.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let flags = format!("--bootstrap-servers {address}");
+        let mut program = peers.setup(&flags).start();
+        let line = program.line("⚠️ ");
+        assert!(line.contains(name) && line.contains(&address), "{line}");
+        program.signal("INT");
+        program.end().expect_code(0);
+        server.join().unwrap();
+    }
 }
 
 #[test]

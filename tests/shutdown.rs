@@ -238,8 +238,6 @@ fn a_full_buffer_is_drained_after_the_signal() {
     assert_all(&peers.kafka, ledger.generated);
 }
 
-type Disturb = fn(&Peers);
-
 /// Had the signal not ended them, they would have given up after the start's deadline with another exit code.
 #[test]
 fn a_signal_ends_a_start_that_waits_for_its_peers() {
@@ -257,8 +255,8 @@ fn a_signal_ends_a_start_that_waits_for_its_peers() {
         let fault = FaultRule::new(ApiKey::Metadata, Fault::Error(5));
         peers.kafka.fault(fault.times(1000));
     };
-    let cases: [(&str, Disturb, &str); 5] = [
-        ("registry down", registry_down, "🔍"),
+    let cases = [
+        ("registry down", registry_down as fn(&Peers), "🔍"),
         ("registry busy", registry_busy, "🔍"),
         ("broker down", broker_down, "✅ Protobuf"),
         ("broker mute", broker_mute, "✅ Protobuf"),
