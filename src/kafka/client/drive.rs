@@ -172,6 +172,12 @@ impl Client {
         if self.topic_creation == TopicCreation::AskedOn(connection) {
             self.topic_creation = TopicCreation::Wanted;
         }
+        // A lost connection must not hide why the next one cannot be made.
+        let kind = if session.is_connecting() {
+            "connecting"
+        } else {
+            "connection"
+        };
         let was_idle = session.idle_since().is_some();
         for (slot, id) in session.into_unanswered() {
             if let Some(partition) = self.partitions.get_mut(slot) {
@@ -180,7 +186,7 @@ impl Client {
         }
         self.last_error = Some(reason.to_owned());
         if !was_idle {
-            self.warn("connection", reason.to_owned());
+            self.warn(kind, reason.to_owned());
         }
     }
 

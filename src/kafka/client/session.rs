@@ -141,6 +141,11 @@ impl Session {
         self.stage == Stage::Ready && self.quiet_until.is_none_or(|until| until <= now)
     }
 
+    /// There is no connection yet.
+    pub(super) fn is_connecting(&self) -> bool {
+        self.stage == Stage::Connecting
+    }
+
     /// Versions are settled.
     pub(super) fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
