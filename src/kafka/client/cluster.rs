@@ -248,3 +248,116 @@ pub(super) enum Due {
     At(Instant),
     Awaited,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str) -> HostPort {
+        HostPort {
+            host: host.to_owned(),
+            port: 9092,
+        }
+    }
+
+    fn cluster(bootstrap: &[&str]) -> (Cluster, fastrand::Rng) {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let bootstrap: Vec<HostPort> = bootstrap.iter().map(|host| address(host)).collect();
+        (Cluster::new(&bootstrap, &mut rng), rng)
+    }
+
+    #[test]
+    fn every_configured_address_is_tried_before_one_is_tried_again() {
+        let (mut cluster, mut rng) = cluster(&["a", "b", "c"]);
+        let mut now = Instant::now();
+        for _ in 0..3 {
+            let mut tried = Vec::new();
+            for _ in 0..3 {
+                now += RECONNECT_BACKOFF_MAX * 2;
+                let Candidate::Node(id) = cluster.anyone_to_connect(now) else {
+                    unreachable!("all are free again");
+                };
+                tried.push(id);
+                cluster.disconnected(id, now, &mut rng);
+            }
+            assert_eq!(tried, [-1, -2, -3]);
+        }
+    }
+
+    #[test]
+    fn known_brokers_come_before_configured_addresses_until_they_fail() {
+        let (mut cluster, mut rng) = cluster(&["a"]);
+        let now = Instant::now();
+        cluster.learn(4, address("d"));
+        assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(4));
+        cluster.disconnected(4, now, &mut rng);
+        assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(-1));
+        cluster.node_mut(-1).unwrap().connection = Some(1);
+        let Candidate::NotBefore(Some(at)) = cluster.anyone_to_connect(now) else {
+            unreachable!("it failed just now");
+        };
+        assert!(at > now);
+        assert_eq!(cluster.anyone_to_connect(at), Candidate::Node(4));
+    }
+
+    #[test]
+    fn a_new_address_is_not_made_to_wait_for_the_old_ones_failures() {
+        let (mut cluster, mut rng) = cluster(&["a"]);
+        let now = Instant::now();
+        cluster.learn(4, address("old"));
+        cluster.disconnected(4, now, &mut rng);
+        cluster.learn(4, address("old"));
+        assert!(cluster.node(4).unwrap().left_alone_until(now).is_some());
+        cluster.learn(4, address("new"));
+        assert_eq!(cluster.node(4).unwrap().left_alone_until(now), None);
+        assert_eq!(cluster.describe(4), "broker-4 (new:9092)");
+    }
+
+    #[test]
+    fn brokers_that_are_gone_are_forgotten_but_connected_ones_and_the_way_in_are_not() {
+        let (mut cluster, _) = cluster(&["a"]);
+        cluster.learn(4, address("d"));
+        cluster.learn(5, address("e"));
+        cluster.node_mut(5).unwrap().connection = Some(1);
+        cluster.retain(|_| false);
+        assert!(cluster.node(4).is_none() && cluster.node(5).is_some());
+        cluster.forget_brokers();
+        assert!(cluster.node(5).is_none() && cluster.node(-1).is_some());
+    }
+
+    #[test]
+    fn metadata_is_asked_for_at_once_then_when_it_is_old_or_doubted_but_never_in_a_hurry() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut now = Instant::now();
+        let mut refresh = Refresh::new();
+        assert_eq!(refresh.due(now), Due::Now);
+        refresh.asked(1);
+        assert_eq!(refresh.due(now), Due::Awaited);
+        refresh.disconnected(2);
+        assert_eq!(refresh.due(now), Due::Awaited);
+        refresh.disconnected(1);
+        assert_eq!(refresh.due(now), Due::Now);
+        refresh.answered(true, now, &mut rng);
+        assert_eq!(refresh.due(now), Due::At(now + METADATA_AGE_MAX));
+        refresh.want();
+        let Due::At(soon) = refresh.due(now) else {
+            unreachable!("an answer came just now");
+        };
+        assert!(soon > now && soon <= now + Duration::from_millis(120));
+        // An answer that leaves something open: again and again, but ever more slowly.
+        let mut asked = 0;
+        let until = now + Duration::from_secs(60);
+        while now < until {
+            match refresh.due(now) {
+                Due::At(at) => now = at,
+                due => {
+                    assert_eq!(due, Due::Now);
+                    refresh.answered(false, now, &mut rng);
+                    asked += 1;
+                }
+            }
+        }
+        assert!((50..90).contains(&asked), "{asked}");
+    }
+}

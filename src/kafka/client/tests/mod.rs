@@ -9,7 +9,9 @@ mod closing;
 mod errors;
 mod history;
 mod network;
+mod partition;
 mod producing;
+mod session;
 mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -131,26 +131,32 @@ fn a_large_request_is_cut_and_the_partitions_left_out_come_first_in_the_next() {
     let config = ProducerConfig {
         batch_size: 3 << 20,
         buffer_memory: 64 << 20,
+        max_in_flight: 1,
         ..config()
     };
     let mut rig = Rig::ready(config, FakeCluster::new(1, 5));
-    for partition in 0..5 {
-        rig.push_keyed(partition, &"x".repeat(3 << 20)).unwrap();
-    }
-    rig.advance(LINGER);
-    rig.settle();
-    let partitions: Vec<Vec<i32>> = rig
-        .produces
-        .iter()
-        .map(|produce| {
-            produce
-                .batches()
-                .iter()
-                .map(|batch| batch.partition)
-                .collect()
-        })
-        .collect();
-    assert_eq!(partitions, [vec![0, 1, 2], vec![3, 4]]);
+    let large = "x".repeat(3 << 20);
+    let push = |rig: &mut Rig| {
+        for partition in 0..5 {
+            rig.push_keyed(partition, &large).unwrap();
+        }
+        rig.advance(LINGER);
+        rig.settle();
+    };
+    let partitions = |asked: &Asked| -> Vec<i32> {
+        asked
+            .batches()
+            .iter()
+            .map(|batch| batch.partition)
+            .collect()
+    };
+    push(&mut rig);
+    let first = rig.take_produce();
+    assert_eq!(partitions(&first), [0, 1, 2]);
+    push(&mut rig);
+    rig.ack(&first);
+    let second = rig.take_produce();
+    assert_eq!(partitions(&second), [3, 4, 0]);
 }
 
 /// Scenario 44.
@@ -166,6 +172,8 @@ fn a_full_memory_refuses_flushes_and_wants_records_again_when_there_is_room() {
     let mut rig = Rig::ready(config, FakeCluster::new(1, 1));
     let value = "x".repeat(500);
     while rig.push_keyed(0, &value).is_ok() {
+        rig.settle();
+        assert!(rig.produces.is_empty());
         assert!(rig.client.buffered_bytes() <= 4000);
     }
     assert_eq!(rig.ledger.pushed, 7);
