@@ -101,7 +101,7 @@ fn the_second_url_is_asked_where_the_first_is_in_trouble() {
             first.stop();
         } else {
             first.restart().unwrap();
-            first.fail_next(&status(503, ""), usize::from(u16::MAX));
+            first.fail_next(&status(503, ""), 100);
         }
         let urls = format!("{},{}", first.url(), peers.registry.url());
         let ended = peers
@@ -142,7 +142,7 @@ fn fail_registration(peers: &Peers, fault: &RegistryFault) -> Setup {
     let open = Gate::new();
     open.open();
     peers.registry.fail_next(&RegistryFault::Hold(open), 1);
-    peers.registry.fail_next(fault, usize::from(u16::MAX));
+    peers.registry.fail_next(fault, 100);
     peers.setup("--count 10 --interval 0")
 }
 
