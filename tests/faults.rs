@@ -73,6 +73,8 @@ fn a_cluster_where_nothing_listens_ends_the_run_with_one_clear_line() {
     ] {
         assert!(line.contains(words), "{line}");
     }
+    let line = ended.line("repeated ");
+    assert!(line.contains(" more times in the last 3"), "{line}");
     assert_eq!(ended.ledger(), Ledger::all(0));
 }
 

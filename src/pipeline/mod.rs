@@ -138,15 +138,18 @@ impl Run {
             stats: Arc::clone(&self.stats),
             errors: Arc::clone(&self.errors),
         };
+        let spawned = Instant::now();
         let producer = spawn("producer", move || producer::run(inputs))?;
         if is_ready(&ready, &self.stop) {
+            // The statistics thread, which sums up from now on, does not know of the wait.
+            self.errors.flush(spawned.elapsed());
             let generated = self.generate(settings, seed, prefix, ring.full_in, ring.empty_out);
             lines(Level::Info, text::CLOSING);
-            self.close(producer)?;
+            self.close(producer, Instant::now())?;
             generated
         } else {
             drop(ring.full_in);
-            self.close(producer)?;
+            self.close(producer, spawned)?;
             self.tell_why();
             Ok(())
         }
@@ -248,12 +251,15 @@ impl Run {
         log::info!("{line}");
     }
 
-    /// Waits until everything is delivered, or given up.
-    fn close(&mut self, producer: JoinHandle<ProducerOutcome>) -> Result<(), Error> {
-        let begun = Instant::now();
+    /// Waits until everything is delivered, or given up. Nobody has summed up errors since `summed_up`: the statistics
+    /// thread, which does so otherwise, has ended by now or never started.
+    fn close(
+        &mut self,
+        producer: JoinHandle<ProducerOutcome>,
+        summed_up: Instant,
+    ) -> Result<(), Error> {
         let outcome = join("producer", producer)?;
-        // The statistics thread, which sums up otherwise, has ended by now or never started.
-        self.errors.flush(begun.elapsed());
+        self.errors.flush(summed_up.elapsed());
         self.unsent = outcome.unsent;
         if self.unsent > 0 {
             log::error!("❌ {} records were never sent before the end", self.unsent);
