@@ -262,7 +262,10 @@ impl Run {
         self.errors.flush(summed_up.elapsed());
         self.unsent = outcome.unsent;
         if self.unsent > 0 {
-            log::error!("❌ {} records were never sent before the end", self.unsent);
+            log::error!(
+                "❌ {} never sent before the end",
+                text::records(self.unsent)
+            );
         }
         match outcome.fatal {
             None => Ok(()),

@@ -20,6 +20,7 @@ use crate::kafka::config::{HostPort, ProducerConfig};
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
 use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
+use crate::report::text;
 use crate::report::time::now_ms;
 
 /// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other.
@@ -213,7 +214,7 @@ impl Producer {
                 errors.report(
                     log::Level::Error,
                     error.kind(),
-                    &format!("{records} records failed: {error}"),
+                    &format!("{} failed: {error}", text::records(records as u64)),
                 );
             }
             Event::Abandoned { unsent, unanswered } => {
@@ -221,7 +222,8 @@ impl Producer {
                 stats.add_failed(unanswered as u64);
                 if unanswered > 0 {
                     let message = format!(
-                        "{unanswered} records were sent and not acknowledged before the end"
+                        "{} sent and not acknowledged before the end",
+                        text::records(unanswered as u64)
                     );
                     errors.report(log::Level::Error, "unanswered", &message);
                 }

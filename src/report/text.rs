@@ -139,6 +139,12 @@ pub fn final_statistics(total: &Snapshot, ledger: &Ledger) -> Vec<String> {
     lines
 }
 
+/// So many records, in words.
+pub fn records(count: u64) -> String {
+    let noun = if count == 1 { "record" } else { "records" };
+    format!("{count} {noun}")
+}
+
 /// A duration to the second, below a second to the millisecond, written as Go does: `1h2m3s`, `1m30s`, `10s`, `350ms`. Parts
 /// that are zero are left out.
 pub fn rounded(duration: Duration) -> String {
@@ -239,6 +245,14 @@ mod tests {
             failed: 0,
             unsent: 0,
         }
+    }
+
+    #[test]
+    fn one_record_is_no_records() {
+        assert_eq!(
+            [0, 1, 2].map(records),
+            ["0 records", "1 record", "2 records"]
+        );
     }
 
     #[test]
