@@ -129,9 +129,7 @@ impl Producer {
             }
         }
         let in_flight = self.client.records_in_flight() as u64;
-        self.inputs
-            .stats
-            .set_buffered(in_flight, self.client.buffered_bytes() as u64);
+        self.inputs.stats.set_in_flight(in_flight);
     }
 
     fn act(&mut self, action: Action, now: Instant) {

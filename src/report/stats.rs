@@ -45,7 +45,6 @@ struct ProducerCounters {
     acknowledged: AtomicU64,
     failed: AtomicU64,
     in_flight: AtomicU64,
-    buffered_bytes: AtomicU64,
     last_acknowledged_ms: AtomicI64,
 }
 
@@ -125,10 +124,9 @@ impl Stats {
         self.producer.failed.fetch_add(records, Relaxed);
     }
 
-    /// What the producer holds at the moment: records sent and not answered, and bytes generated and not acknowledged.
-    pub fn set_buffered(&self, in_flight_records: u64, bytes: u64) {
-        self.producer.in_flight.store(in_flight_records, Relaxed);
-        self.producer.buffered_bytes.store(bytes, Relaxed);
+    /// `records` are sent and not answered at the moment.
+    pub fn set_in_flight(&self, records: u64) {
+        self.producer.in_flight.store(records, Relaxed);
     }
 
     /// `count` records took `latency_us` from when they were due until they were acknowledged.
@@ -188,7 +186,6 @@ impl Stats {
             acknowledged,
             failed: producer.failed.load(Relaxed),
             in_flight: producer.in_flight.load(Relaxed),
-            buffered_bytes: producer.buffered_bytes.load(Relaxed),
             last_acknowledged_ms: (acknowledged > 0).then_some(last_ms),
             generated: generator.generated.load(Relaxed),
             serialization_errors: generator.serialization_errors.load(Relaxed),
@@ -225,8 +222,6 @@ pub struct Snapshot {
     pub behind: Duration,
     /// Records sent and not answered yet.
     pub in_flight: u64,
-    /// Bytes generated and not acknowledged yet.
-    pub buffered_bytes: u64,
     /// Wall-clock time of the last acknowledgement, in milliseconds since 1970.
     pub last_acknowledged_ms: Option<i64>,
     /// `None` where nothing was acknowledged.
@@ -237,6 +232,12 @@ impl Snapshot {
     /// All that went wrong: delivery and serialization.
     pub fn errors(&self) -> u64 {
         self.failed.saturating_add(self.serialization_errors)
+    }
+
+    /// Records that wait to be sent.
+    pub fn buffered(&self) -> u64 {
+        let settled = self.acknowledged + self.failed + self.in_flight;
+        self.generated.saturating_sub(settled)
     }
 
     /// Acknowledged records a second since the start.
@@ -345,7 +346,7 @@ mod tests {
         stats.add_acknowledged(1, 1_700_000_000_100);
         stats.add_failed(1);
         stats.add_serialization_errors(2);
-        stats.set_buffered(3, 400);
+        stats.set_in_flight(3);
         stats.set_schedule(5, Some(start + 7 * SECOND));
         let snapshot = stats.snapshot(start + 10 * SECOND);
         assert_eq!(
@@ -359,7 +360,6 @@ mod tests {
                 skipped: 5,
                 behind: 3 * SECOND,
                 in_flight: 3,
-                buffered_bytes: 400,
                 last_acknowledged_ms: Some(1_700_000_000_123),
                 latency: None,
             }

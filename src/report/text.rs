@@ -89,6 +89,9 @@ pub fn stats_line(snapshot: &Snapshot) -> String {
         format!("Runtime={}", rounded(snapshot.runtime)),
         format!("InFlight={}", snapshot.in_flight),
     ];
+    if snapshot.buffered() > 0 {
+        pairs.push(format!("Buffered={}", snapshot.buffered()));
+    }
     if let Some(unix_ms) = snapshot.last_acknowledged_ms {
         pairs.push(format!("Last={:.0}", Rfc3339 { unix_ms }));
     }
@@ -232,7 +235,6 @@ mod tests {
             skipped: 0,
             behind: Duration::ZERO,
             in_flight: 0,
-            buffered_bytes: 0,
             last_acknowledged_ms: None,
             latency: None,
         }
@@ -293,6 +295,7 @@ mod tests {
             skipped: 40,
             behind: Duration::from_millis(2600),
             in_flight: 7,
+            generated: 200,
             last_acknowledged_ms: Some(1_795_504_328_123),
             latency: Some(Percentiles {
                 p50: 1234,
@@ -306,7 +309,7 @@ mod tests {
         assert_eq!(
             line,
             "📊 Stats: Produced=180, Errors=3, Rate=2.00 msgs/sec, Runtime=1m30s, InFlight=7, \
-             Last=2026-11-24T07:12:08Z, P50=1.23ms, P99=45.7ms, Behind=3s, Skipped=40"
+             Buffered=11, Last=2026-11-24T07:12:08Z, P50=1.23ms, P99=45.7ms, Behind=3s, Skipped=40"
         );
     }
 
