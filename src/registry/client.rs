@@ -17,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Timeout};
 
 use super::config::{Credentials, RegistryConfig};
 use super::error::{Place, Problem, RegistryError};
@@ -282,10 +282,8 @@ fn failure(error: ureq::Error, place: &Place) -> RegistryError {
             (Problem::NotARegistry, error.to_string())
         }
         E::Io(error) => (Problem::Unreachable, error.to_string()),
-        E::Timeout(timeout) => (
-            Problem::Unreachable,
-            format!("no answer in time ({timeout})"),
-        ),
+        E::Timeout(Timeout::Connect) => (Problem::Unreachable, "no connection in time".to_owned()),
+        E::Timeout(_) => (Problem::Unreachable, "no answer in time".to_owned()),
         E::HostNotFound => (Problem::Unreachable, "no such host name".to_owned()),
         E::ConnectionFailed => (Problem::Unreachable, "no connection".to_owned()),
         E::TlsRequired => (

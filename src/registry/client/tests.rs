@@ -399,3 +399,18 @@ fn urls_are_shown_without_credentials() {
         "https://[::1]:8081"
     );
 }
+
+#[test]
+fn a_timeout_is_told_in_words_of_ours() {
+    let place = Place {
+        url: "http://registry".to_owned(),
+        subject: None,
+    };
+    for (timeout, words) in [
+        (Timeout::Connect, "not reachable: no connection in time;"),
+        (Timeout::Global, "not reachable: no answer in time;"),
+    ] {
+        let error = failure(ureq::Error::Timeout(timeout), &place).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
