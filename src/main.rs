@@ -1,7 +1,7 @@
 //! The binary: settings, logging, run, exit code.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,13 +32,13 @@ fn exit() -> Exit {
             pipeline::dry_run::run(&common)
         }
         Command::PrintConfig { text, mistakes } => {
-            print(&text);
-            usage(&mistakes, &loaded.warnings)
+            let printed = print(&text);
+            match usage(&mistakes, &loaded.warnings) {
+                Exit::Delivered => printed,
+                refused => refused,
+            }
         }
-        Command::Help(text) | Command::Version(text) => {
-            print(&text);
-            Exit::Delivered
-        }
+        Command::Help(text) | Command::Version(text) => print(&text),
     }
 }
 
@@ -48,8 +48,17 @@ fn start_logging(common: &Common) {
 }
 
 /// A reader that has gone away is no error.
-fn print(text: &str) {
-    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+fn print(text: &str) -> Exit {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(
+                io::stderr(),
+                "❌ writing to standard output failed: {error}"
+            );
+            Exit::Incomplete
+        }
+        _ => Exit::Delivered,
+    }
 }
 
 /// Says what is wrong with the settings, if anything is.

@@ -325,18 +325,19 @@ fn a_dry_run_ends_in_peace_when_nobody_reads_any_more() {
 
 /// Scenario 42.
 #[test]
-fn a_dry_run_says_that_the_disk_is_full() {
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let setup = Setup::new("--dry-run --count 10 --interval 0");
-    let ended = setup.start_with_stdout(full.into()).0.end();
-    ended.expect_code(1);
-    assert!(
-        ended
-            .line("❌ ")
-            .starts_with("❌ writing to standard output failed: No space left on device"),
-        "{}",
-        ended.stderr()
-    );
+fn a_full_disk_under_standard_output_is_told() {
+    for mode in ["--dry-run --count 10 --interval 0", "--help", "--version"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ended = Setup::new(mode).start_with_stdout(full.into()).0.end();
+        ended.expect_code(1);
+        assert!(
+            ended
+                .line("❌ ")
+                .starts_with("❌ writing to standard output failed: No space left on device"),
+            "{mode}: {}",
+            ended.stderr()
+        );
+    }
 }
 
 #[test]
