@@ -299,6 +299,7 @@ impl Client {
                 partition.out_of_order(id, now, &mut self.rng);
             }
             ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
+            ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
             ProduceAction::Split => {
                 if let Err(Some(batch)) = partition.split(id, &self.rules, &mut self.memory) {
                     let (records, _) = batch.finish(&mut self.memory);

@@ -66,6 +66,13 @@ impl Sequencer {
         self.hole = true;
     }
 
+    /// No further epoch of this producer id is of use.
+    pub(super) fn spend(&mut self) {
+        if let Some(identity) = &mut self.identity {
+            identity.epoch = i16::MAX;
+        }
+    }
+
     /// Begins the next epoch, at sequence 0. No batch of the old one may still be on its way.
     pub(super) fn raise_epoch(&mut self) -> Result<(), EpochExhausted> {
         let Some(ProducerIdentity { id, epoch }) = self.identity else {

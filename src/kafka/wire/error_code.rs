@@ -29,6 +29,8 @@ pub enum ProduceAction {
     UnknownProducerId,
     /// The epoch is not accepted any more: bump it and go on.
     BumpEpoch,
+    /// The producer id is not known any more: ask for another and go on.
+    NewProducerId,
     /// This batch cannot be written; the next one may.
     FailBatch,
     /// Nothing that this producer sends can be written.
@@ -56,6 +58,7 @@ impl ErrorCode {
             45 => ProduceAction::OutOfOrder,
             59 => ProduceAction::UnknownProducerId,
             47 => ProduceAction::BumpEpoch,
+            49 => ProduceAction::NewProducerId,
             31 | 35 => ProduceAction::Fatal,
             129 => ProduceAction::Rebootstrap,
             _ => ProduceAction::FailBatch,

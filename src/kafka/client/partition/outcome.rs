@@ -75,6 +75,17 @@ impl Partition {
         self.retry(id, false, now, rng);
     }
 
+    /// The broker knows nothing of the producer id: no epoch of it will do.
+    pub(in super::super) fn identity_refused(
+        &mut self,
+        id: BatchId,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        self.sequencer.spend();
+        self.epoch_refused(id, now, rng);
+    }
+
     /// The broker asks for a new epoch, whatever the batch's place.
     pub(in super::super) fn epoch_refused(
         &mut self,

@@ -68,6 +68,27 @@ fn the_first_in_line_out_of_order_begins_a_new_epoch_at_0_and_later_ones_follow(
     }
 }
 
+#[test]
+fn a_producer_id_that_is_not_known_any_more_is_replaced_and_nothing_is_lost() {
+    let mut rig = Rig::simple().warmed_up();
+    for value in ["a", "b"] {
+        rig.send(&[value]);
+    }
+    for sent in std::mem::take(&mut rig.produces) {
+        rig.code(&sent, 49);
+    }
+    for (sequence, value) in (0..).zip(["a", "b"]) {
+        let produce = next_produce(&mut rig);
+        assert_eq!(produce.batch().values(), [value]);
+        let (id, _, base_sequence) = produce.batch().stamp();
+        assert_ne!(id, 1000);
+        assert_eq!(base_sequence, sequence);
+        rig.ack(&produce);
+    }
+    assert_eq!(rig.ledger.acknowledged, 3);
+    assert_eq!(rig.count(ApiKey::InitProducerId), 2);
+}
+
 /// Scenario 15.
 #[test]
 fn a_later_one_out_of_order_only_waits_for_the_first() {
