@@ -127,7 +127,11 @@ impl Resolved {
             if let Some(awaits) = awaits {
                 let mut problem = format!("not yet in this version ({awaits})");
                 if !matches!(source, Source::Flag(_)) {
-                    problem += &format!("; it is set in {}", source.place());
+                    let place = match source {
+                        Source::Environment => "the environment".to_owned(),
+                        source => source.place(),
+                    };
+                    problem += &format!("; it is set in {place}");
                 }
                 self.errors
                     .push(SettingError::new(source.name_of(setting), problem));

@@ -172,12 +172,12 @@ fn what_later_versions_will_do_is_refused_and_says_why() {
         (
             "",
             &[("KAFKA_API_SECRET", "hunter2")],
-            "KAFKA_API_SECRET: not yet in this version (SASL authentication); it is set in environment",
+            "KAFKA_API_SECRET: not yet in this version (SASL authentication); it is set in the environment",
         ),
         (
             "",
             &[("KAFKA_OAUTH_SCOPE", "x")],
-            "KAFKA_OAUTH_SCOPE: not yet in this version (SASL authentication with OAUTHBEARER); it is set in environment",
+            "KAFKA_OAUTH_SCOPE: not yet in this version (SASL authentication with OAUTHBEARER); it is set in the environment",
         ),
         (
             "--registry-url https://r",
