@@ -15,7 +15,7 @@ pub mod source;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::Level;
@@ -25,7 +25,7 @@ use crate::registry::frame::prefix;
 use crate::registry::{RegistryClient, RegistryError, Timing};
 use crate::report::log::{books, lines};
 use crate::report::repeat::ErrorSummary;
-use crate::report::reporter::Reporter;
+use crate::report::reporter::{Reporter, SUMMARY_INTERVAL};
 use crate::report::stats::Stats;
 use crate::report::text;
 use crate::settings::{Common, Settings, duration};
@@ -138,18 +138,19 @@ impl Run {
             stats: Arc::clone(&self.stats),
             errors: Arc::clone(&self.errors),
         };
-        let spawned = Instant::now();
+        let mut summed_up = Instant::now();
         let producer = spawn("producer", move || producer::run(inputs))?;
-        if is_ready(&ready, &self.stop) {
+        let interval = settings.common.stats_interval.unwrap_or(SUMMARY_INTERVAL);
+        if self.is_ready(&ready, interval, &mut summed_up) {
             // The statistics thread, which sums up from now on, does not know of the wait.
-            self.errors.flush(spawned.elapsed());
+            self.errors.flush(summed_up.elapsed());
             let generated = self.generate(settings, seed, prefix, ring.full_in, ring.empty_out);
             lines(Level::Info, text::CLOSING);
             self.close(producer, Instant::now())?;
             generated
         } else {
             drop(ring.full_in);
-            self.close(producer, spawned)?;
+            self.close(producer, summed_up)?;
             self.tell_why();
             Ok(())
         }
@@ -177,6 +178,25 @@ impl Run {
             }
             Err(RegistryError::Interrupted) => Ok(None),
             Err(error) => Err(Error::Registry(error)),
+        }
+    }
+
+    /// Waits until the producer takes records, and sums repeated errors up meanwhile. `false`: stopped before that.
+    fn is_ready(
+        &self,
+        ready: &Receiver<usize>,
+        interval: Duration,
+        summed_up: &mut Instant,
+    ) -> bool {
+        loop {
+            select! {
+                recv(ready) -> partitions => return partitions.is_ok(),
+                recv(self.stop.receiver()) -> _ => return false,
+                default(interval.saturating_sub(summed_up.elapsed())) => {
+                    self.errors.flush(summed_up.elapsed());
+                    *summed_up = Instant::now();
+                }
+            }
         }
     }
 
@@ -297,14 +317,6 @@ impl Run {
             None if delivered => Exit::Delivered,
             None => Exit::Incomplete,
         }
-    }
-}
-
-/// Waits until the producer takes records. `false`: stopped before that.
-fn is_ready(ready: &Receiver<usize>, stop: &Stop) -> bool {
-    select! {
-        recv(ready) -> partitions => partitions.is_ok(),
-        recv(stop.receiver()) -> _ => false,
     }
 }
 
