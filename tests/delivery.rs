@@ -94,9 +94,9 @@ fn the_statistics_line_is_the_samples_with_more_pairs() {
     let (names, values): (Vec<&str>, Vec<&str>) =
         pairs.map(|pair| pair.split_once('=').unwrap()).unzip();
     assert_eq!(
-        names[..8],
+        names[..9],
         [
-            "Produced", "Errors", "Rate", "Runtime", "InFlight", "Last", "P50", "P99"
+            "Produced", "Errors", "Rate", "Runtime", "InFlight", "Buffered", "Last", "P50", "P99"
         ],
         "{line}"
     );
@@ -106,7 +106,7 @@ fn the_statistics_line_is_the_samples_with_more_pairs() {
     assert_eq!(rate.split_once('.').unwrap().1.len(), 2, "{line}");
     assert!(rate.parse::<f64>().unwrap() > 0.0, "{line}");
     assert!(values[3].ends_with('s'), "{line}");
-    assert!(values[5].ends_with('Z'), "{line}");
+    assert!(values[6].ends_with('Z'), "{line}");
 }
 
 #[test]

@@ -88,10 +88,8 @@ pub fn stats_line(snapshot: &Snapshot) -> String {
         format!("Rate={:.2} msgs/sec", snapshot.rate()),
         format!("Runtime={}", rounded(snapshot.runtime)),
         format!("InFlight={}", snapshot.in_flight),
+        format!("Buffered={}", snapshot.buffered()),
     ];
-    if snapshot.buffered() > 0 {
-        pairs.push(format!("Buffered={}", snapshot.buffered()));
-    }
     if let Some(unix_ms) = snapshot.last_acknowledged_ms {
         pairs.push(format!("Last={:.0}", Rfc3339 { unix_ms }));
     }
@@ -274,7 +272,12 @@ mod tests {
         lines.extend(STARTING_LOOP.map(str::to_owned));
         lines.push(loop_started("1s"));
         let stats = stats_line(&snapshot(10, 10));
-        lines.push(stats.strip_suffix(", InFlight=0").unwrap().to_owned());
+        lines.push(
+            stats
+                .strip_suffix(", InFlight=0, Buffered=0")
+                .unwrap()
+                .to_owned(),
+        );
         lines.extend([SIGNAL_RECEIVED, LOOP_STOPPING].map(str::to_owned));
         lines.extend(CLOSING.map(str::to_owned));
         lines.extend(CLOSED.map(str::to_owned));
