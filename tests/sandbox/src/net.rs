@@ -17,6 +17,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// How many connections the kernel may keep waiting for `accept`.
 const BACKLOG: i32 = 1024;
+/// How many ports are tried where any free one will do.
+const FREE_PORT_TRIES_MAX: usize = 8;
 /// How long the call may take that wakes a blocked `accept`.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -142,11 +144,26 @@ pub(crate) struct Port {
     address: SocketAddr,
     #[cfg(target_os = "linux")]
     _reserved: Socket,
+    /// Has listened since the port was reserved, until the first [`Port::listen`] takes it.
+    first: Mutex<Option<TcpListener>>,
 }
 
 impl Port {
-    /// Reserves `port`, or any free one for 0.
+    /// Reserves `port`, or any free one for 0. A free port is one only once we listen: until then a socket of another
+    /// program may still take it, so another one is chosen, a few times at most.
     pub(crate) fn reserve(port: u16) -> io::Result<Self> {
+        let mut reserved = Self::reserve_once(port);
+        for _ in 1..FREE_PORT_TRIES_MAX {
+            match &reserved {
+                Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+                _ => break,
+            }
+            reserved = Self::reserve_once(port);
+        }
+        reserved
+    }
+
+    fn reserve_once(port: u16) -> io::Result<Self> {
         let socket = bind(port)?;
         let address = socket
             .local_addr()?
@@ -159,9 +176,10 @@ impl Port {
             address,
             #[cfg(target_os = "linux")]
             _reserved: socket,
+            first: Mutex::new(None),
         };
-        // Two sockets may share a port until one listens: only listening proves that it is free.
-        drop(port.listen()?);
+        let listener = port.listen()?;
+        *lock(&port.first) = Some(listener);
         Ok(port)
     }
 
@@ -170,6 +188,9 @@ impl Port {
     }
 
     fn listen(&self) -> io::Result<TcpListener> {
+        if let Some(first) = lock(&self.first).take() {
+            return Ok(first);
+        }
         let socket = bind(self.address.port())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
