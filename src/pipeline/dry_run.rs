@@ -5,17 +5,15 @@
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::chunk::{Chunk, ChunkRing};
 use super::generator::Generator;
 use super::schedule::Schedule;
-use super::shutdown::{SignalThread, Stop, StopReason};
-use super::{CHUNKS, join, limits, spawn, system};
+use super::shutdown::{Stop, StopReason};
+use super::{CHUNKS, counters, join, limits, seed, spawn, watch_signals};
 use crate::error::{Error, Exit};
 use crate::report::repeat::ErrorSummary;
-use crate::report::stats::Stats;
 use crate::settings::Common;
 use crate::shoe::ShoeGenerator;
 
@@ -32,14 +30,10 @@ pub fn run(common: &Common) -> Exit {
 
 fn write_all(common: &Common) -> Result<(), Error> {
     let stop = Stop::new();
-    let signals =
-        SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))?;
+    let signals = watch_signals(&stop)?;
     let start = Instant::now();
-    let stats = Stats::new(start).map_err(|error| Error::System {
-        doing: "making a histogram",
-        error: io::Error::other(error),
-    })?;
-    let seed = common.seed.unwrap_or_else(|| fastrand::u64(..));
+    let stats = counters(start)?;
+    let seed = seed(common);
     log::debug!("Seed {seed}, instance {}", common.instance_id);
     let shoes = ShoeGenerator::new(seed, common.instance_id);
     let ring = ChunkRing::new(CHUNKS);
@@ -49,7 +43,7 @@ fn write_all(common: &Common) -> Result<(), Error> {
         Schedule::new(common.interval, start),
         limits(common, start),
     );
-    let (stop_of_generator, stats, errors) = (stop.clone(), Arc::new(stats), ErrorSummary::new());
+    let (stop_of_generator, errors) = (stop.clone(), ErrorSummary::new());
     let generator = spawn("generator", move || {
         Generator {
             schedule,

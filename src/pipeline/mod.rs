@@ -45,14 +45,14 @@ pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
     for warning in warnings {
         log::warn!("⚠️ {warning}");
     }
-    let mut run = match Run::begin(settings) {
+    let mut run = match Run::begin() {
         Ok(run) => run,
         Err(error) => {
             log::error!("❌ {error}");
             return Exit::Incomplete;
         }
     };
-    let seed = settings.common.seed.unwrap_or_else(|| fastrand::u64(..));
+    let seed = seed(&settings.common);
     describe(settings, seed);
     if let Err(error) = run.produce(settings, seed) {
         run.stop.stop(StopReason::Failed);
@@ -93,20 +93,13 @@ struct Run {
 }
 
 impl Run {
-    fn begin(_settings: &Settings) -> Result<Self, Error> {
+    fn begin() -> Result<Self, Error> {
         let stop = Stop::new();
-        let signals =
-            SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))?;
-        let stats = Stats::new(Instant::now()).map_err(|error| Error::System {
-            doing: "making a histogram",
-            error: io::Error::other(error),
-        })?;
-        let errors = Arc::new(ErrorSummary::new());
         Ok(Self {
+            signals: watch_signals(&stop)?,
             stop,
-            signals,
-            stats: Arc::new(stats),
-            errors,
+            stats: counters(Instant::now())?,
+            errors: Arc::new(ErrorSummary::new()),
             unsent: 0,
             failed: false,
         })
@@ -120,7 +113,7 @@ impl Run {
     /// Everything between the configuration and the final statistics. A stop before the loop has begun is no error.
     fn produce(&mut self, settings: &Settings, seed: u64) -> Result<(), Error> {
         log::info!("{}", text::INITIALIZING);
-        let Some(prefix) = self.serializer(settings, seed)? else {
+        let Some(prefix) = self.serializer(settings)? else {
             self.tell_why();
             return Ok(());
         };
@@ -157,7 +150,7 @@ impl Run {
     }
 
     /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
-    fn serializer(&self, settings: &Settings, seed: u64) -> Result<Option<Vec<u8>>, Error> {
+    fn serializer(&self, settings: &Settings) -> Result<Option<Vec<u8>>, Error> {
         let mut registry = RegistryClient::new(
             settings.registry.clone(),
             Timing::default(),
@@ -167,7 +160,6 @@ impl Run {
         let schema_id = registry.check(self.stop.receiver()).and_then(|()| {
             lines(Level::Info, [text::registry_verified("healthy")]);
             log::info!("{}", text::GENERATOR_INITIALIZED);
-            log::debug!("Seed {seed}, instance {}", settings.common.instance_id);
             registry.schema_id(SCHEMA, self.stop.receiver())
         });
         match schema_id {
@@ -318,6 +310,20 @@ impl Run {
             None => Exit::Incomplete,
         }
     }
+}
+
+/// The seed that the user chose, or one drawn now.
+fn seed(common: &Common) -> u64 {
+    common.seed.unwrap_or_else(|| fastrand::u64(..))
+}
+
+fn watch_signals(stop: &Stop) -> Result<SignalThread, Error> {
+    SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))
+}
+
+fn counters(start: Instant) -> Result<Arc<Stats>, Error> {
+    let stats = Stats::new(start).map_err(io::Error::other);
+    stats.map(Arc::new).map_err(system("making a histogram"))
 }
 
 fn limits(common: &Common, start: Instant) -> Limits {

@@ -396,7 +396,7 @@ impl Client {
         }
     }
 
-    fn retry(&mut self, slot: usize, id: BatchId, may_be_written: bool, now: Instant) {
+    pub(super) fn retry(&mut self, slot: usize, id: BatchId, may_be_written: bool, now: Instant) {
         if let Some(partition) = self.partitions.get_mut(slot) {
             partition.retry(id, may_be_written, now, &mut self.rng);
         }

@@ -180,9 +180,7 @@ impl Client {
         };
         let was_idle = session.idle_since().is_some();
         for (slot, id) in session.into_unanswered() {
-            if let Some(partition) = self.partitions.get_mut(slot) {
-                partition.retry(id, true, now, &mut self.rng);
-            }
+            self.retry(slot, id, true, now);
         }
         self.last_error = Some(reason.to_owned());
         if !was_idle {
