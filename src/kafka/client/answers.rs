@@ -292,7 +292,7 @@ impl Client {
                 self.left_leader(slot, node, outcome.current_leader);
             }
             ProduceAction::Rebootstrap => {
-                self.retry(slot, id, false, now);
+                self.retry(slot, id, code.may_have_been_written(), now);
                 self.rebootstrap(now);
             }
             ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {

@@ -76,7 +76,7 @@ fn at_the_deadline_the_rest_is_given_up_and_counted_exactly() {
 
 #[test]
 fn a_batch_that_a_broker_may_have_counts_as_unanswered_and_a_refused_one_as_unsent() {
-    for (code, unsent, unanswered) in [(7, 0, 1), (19, 1, 0)] {
+    for (code, unsent, unanswered) in [(7, 0, 1), (6, 0, 1), (19, 1, 0)] {
         let mut rig = Rig::simple().warmed_up();
         rig.send(&["a"]);
         let produce = rig.take_produce();

@@ -209,7 +209,7 @@ impl History {
         }
         let code = self.logs[slot].append(batch);
         if code == 0 && self.chance(6) {
-            return self.rng.choice([7, 20]).unwrap();
+            return self.rng.choice([3, 6, 7, 13, 20, 56]).unwrap();
         }
         code
     }

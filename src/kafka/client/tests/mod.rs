@@ -7,6 +7,7 @@
 mod broker;
 mod closing;
 mod errors;
+mod fate;
 mod history;
 mod network;
 mod partition;
