@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::{ConnectionId, DeliveryError, Event, FatalError};
-use super::partition::{BatchId, Partition};
+use super::partition::{BatchId, GivenUp, Partition};
 use super::sequence::ProducerIdentity;
 use super::session::{Answer, SentBatch, SessionError};
 use super::{Client, Phase, TopicCreation};
@@ -274,51 +274,51 @@ impl Client {
         now: Instant,
     ) {
         let code = outcome.error;
-        let action = code.produce_action();
-        if !matches!(
-            action,
-            ProduceAction::Acknowledged | ProduceAction::Duplicate
-        ) {
-            self.note_code(&outcome);
-        }
+        let open = code.may_have_been_written();
         let Some(partition) = self.partitions.get_mut(slot) else {
             return;
         };
-        match action {
-            ProduceAction::Acknowledged | ProduceAction::Duplicate => self.acknowledge(slot, id),
-            ProduceAction::Retry => self.retry(slot, id, code.may_have_been_written(), now),
+        let given_up = match code.produce_action() {
+            ProduceAction::Acknowledged | ProduceAction::Duplicate => {
+                return self.acknowledge(slot, id);
+            }
+            ProduceAction::Fatal => {
+                partition.retry(id, open, now, &mut self.rng);
+                let request = "Produce";
+                return self.fail(FatalError::Refused { request, code });
+            }
+            ProduceAction::Retry => {
+                partition.retry(id, open, now, &mut self.rng);
+                None
+            }
             ProduceAction::RetryAfterRefresh => {
-                self.retry(slot, id, code.may_have_been_written(), now);
+                partition.retry(id, open, now, &mut self.rng);
                 self.left_leader(slot, node, outcome.current_leader);
+                None
             }
             ProduceAction::Rebootstrap => {
-                self.retry(slot, id, code.may_have_been_written(), now);
+                partition.retry(id, open, now, &mut self.rng);
                 self.rebootstrap(now);
+                None
             }
             ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {
                 partition.out_of_order(id, now, &mut self.rng);
+                None
             }
-            ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
-            ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
-            ProduceAction::Split => {
-                if let Err(Some(batch)) = partition.split(id, &self.rules, &mut self.memory) {
-                    let (records, _) = batch.finish(&mut self.memory);
-                    self.refused(records, outcome);
-                }
+            ProduceAction::BumpEpoch => {
+                partition.epoch_refused(id, now, &mut self.rng);
+                None
             }
-            ProduceAction::FailBatch => {
-                if let Some(batch) = partition.fail(id) {
-                    let (records, _) = batch.finish(&mut self.memory);
-                    self.refused(records, outcome);
-                }
+            ProduceAction::NewProducerId => {
+                partition.identity_refused(id, now, &mut self.rng);
+                None
             }
-            ProduceAction::Fatal => {
-                self.retry(slot, id, false, now);
-                self.fail(FatalError::Refused {
-                    request: "Produce",
-                    code,
-                });
-            }
+            ProduceAction::Split => partition.split(id, &self.rules, &mut self.memory),
+            ProduceAction::FailBatch => partition.fail(id),
+        };
+        self.told(&outcome, given_up.is_none());
+        if let Some(given_up) = given_up {
+            self.refused(given_up, outcome);
         }
     }
 
@@ -359,28 +359,39 @@ impl Client {
         }
     }
 
-    /// A retriable code is worth a line; one that fails records is told with them.
-    fn note_code(&mut self, outcome: &ProducedPartition) {
+    /// A code that is not the end of its batch is worth a line; one that fails records is told with them.
+    fn told(&mut self, outcome: &ProducedPartition, tries_again: bool) {
         let mut message = format!("partition {}: {}", outcome.index, outcome.error);
         if let Some(told) = &outcome.error_message {
             message.push_str(": ");
             message.push_str(&words(told));
         }
-        if outcome.error.produce_action() != ProduceAction::FailBatch {
+        if tries_again {
             self.warn("broker", format!("{message}; trying again"));
         }
         self.last_error = Some(message);
     }
 
-    fn refused(&mut self, records: usize, outcome: ProducedPartition) {
+    fn refused(&mut self, given_up: GivenUp, outcome: ProducedPartition) {
+        let (records, _) = given_up.batch.finish(&mut self.memory);
         let first_words = outcome
             .record_errors
             .into_iter()
             .find_map(|record| record.message);
-        let error = DeliveryError::Refused {
-            partition: outcome.index,
-            code: outcome.error,
-            message: outcome.error_message.or(first_words).as_deref().map(words),
+        let (partition, code) = (outcome.index, outcome.error);
+        let message = outcome.error_message.or(first_words).as_deref().map(words);
+        let error = if given_up.may_be_written {
+            DeliveryError::OutcomeUnknown {
+                partition,
+                code,
+                message,
+            }
+        } else {
+            DeliveryError::Refused {
+                partition,
+                code,
+                message,
+            }
         };
         self.events.push_back(Event::Failed { records, error });
     }

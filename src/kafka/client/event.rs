@@ -97,6 +97,15 @@ pub enum DeliveryError {
         /// Its words.
         message: Option<String>,
     },
+    /// The broker will not take them, but an attempt before may have written them: they are in the log once or not at all.
+    OutcomeUnknown {
+        /// Which partition.
+        partition: i32,
+        /// The code of the last attempt.
+        code: ErrorCode,
+        /// Its words.
+        message: Option<String>,
+    },
     /// They could not be compressed.
     Unsealable(String),
 }
@@ -107,6 +116,7 @@ impl DeliveryError {
         match self {
             Self::TimedOut { .. } => "delivery timeout",
             Self::Refused { .. } => "refused by the broker",
+            Self::OutcomeUnknown { .. } => "outcome unknown",
             Self::Unsealable(_) => "compression",
         }
     }
@@ -136,16 +146,31 @@ impl fmt::Display for DeliveryError {
                 code,
                 message,
             } => {
-                write!(f, "partition {partition}: {code}")?;
-                message
-                    .as_ref()
-                    .map_or(Ok(()), |message| write!(f, ": {message}"))?;
-                code.advice()
-                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+                write!(f, "partition {partition}: ")?;
+                fmt_told(f, *code, message.as_deref())
+            }
+            Self::OutcomeUnknown {
+                partition,
+                code,
+                message,
+            } => {
+                write!(
+                    f,
+                    "partition {partition}: outcome unknown: one attempt may have been written, the next was refused with "
+                )?;
+                fmt_told(f, *code, message.as_deref())
             }
             Self::Unsealable(error) => write!(f, "cannot compress a batch: {error}"),
         }
     }
+}
+
+/// A code, the broker's words, and what to do about it.
+fn fmt_told(f: &mut fmt::Formatter<'_>, code: ErrorCode, message: Option<&str>) -> fmt::Result {
+    write!(f, "{code}")?;
+    message.map_or(Ok(()), |message| write!(f, ": {message}"))?;
+    code.advice()
+        .map_or(Ok(()), |advice| write!(f, "; {advice}"))
 }
 
 /// Why the client cannot go on. Each says what to do.
@@ -197,10 +222,6 @@ pub enum FatalError {
 
 impl fmt::Display for FatalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let advice = |f: &mut fmt::Formatter<'_>, code: &ErrorCode| {
-            code.advice()
-                .map_or(Ok(()), |advice| write!(f, "; {advice}"))
-        };
         match self {
             Self::Unreachable {
                 tried,
@@ -221,23 +242,20 @@ impl fmt::Display for FatalError {
                 "topic {topic} does not exist; create it, check KAFKA_TOPIC, or set KAFKA_CREATE_TOPIC=PARTITIONS[:REPLICATION]"
             ),
             Self::TopicRefused { topic, code } => {
-                write!(f, "topic {topic}: {code}")?;
-                advice(f, code)
+                write!(f, "topic {topic}: ")?;
+                fmt_told(f, *code, None)
             }
             Self::TopicNotCreated {
                 topic,
                 code,
                 message,
             } => {
-                write!(f, "topic {topic} could not be created: {code}")?;
-                message
-                    .as_ref()
-                    .map_or(Ok(()), |message| write!(f, ": {message}"))?;
-                advice(f, code)
+                write!(f, "topic {topic} could not be created: ")?;
+                fmt_told(f, *code, message.as_deref())
             }
             Self::Refused { request, code } => {
-                write!(f, "the broker refused {request}: {code}")?;
-                advice(f, code)
+                write!(f, "the broker refused {request}: ")?;
+                fmt_told(f, *code, None)
             }
             Self::TooOld { reason } => f.write_str(reason),
         }

@@ -87,6 +87,14 @@ struct Tracked {
     may_be_written: bool,
 }
 
+/// A batch that left the order for good without an acknowledgement.
+#[derive(Debug)]
+pub(super) struct GivenUp {
+    pub(super) batch: Batch,
+    /// A broker may have it already: it is in the log once or not at all.
+    pub(super) may_be_written: bool,
+}
+
 /// What a record did to the open batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::{Abandoned, BatchId, Fate, Partition, Rules, Tracked};
+use super::{Abandoned, BatchId, Fate, GivenUp, Partition, Rules, Tracked};
 use crate::kafka::client::accumulator::{Batch, Memory};
 
 impl Partition {
@@ -20,10 +20,17 @@ impl Partition {
     }
 
     /// The broker will never take the batch. Its sequence, if it had one, is missing from now on.
-    pub(in super::super) fn fail(&mut self, id: BatchId) -> Option<Batch> {
+    pub(in super::super) fn fail(&mut self, id: BatchId) -> Option<GivenUp> {
         let tracked = self.remove(id)?;
+        Some(self.give_up(tracked))
+    }
+
+    fn give_up(&mut self, tracked: Tracked) -> GivenUp {
         self.sequencer.left_a_hole();
-        Some(tracked.batch)
+        GivenUp {
+            batch: tracked.batch,
+            may_be_written: tracked.may_be_written,
+        }
     }
 
     fn remove(&mut self, id: BatchId) -> Option<Tracked> {
@@ -97,36 +104,37 @@ impl Partition {
         self.retry(id, false, now, rng);
     }
 
-    /// The batch is too large for the broker: two halves take its place and its sequences. `Err`: it is a single record.
+    /// The batch is too large for the broker: two halves take its place and its sequences. What cannot be halved fails: a
+    /// single record; and what the broker may have written before its limit was lowered. By their sequences the halves would
+    /// be other batches to it, and it would write them again.
     pub(in super::super) fn split(
         &mut self,
         id: BatchId,
         rules: &Rules,
         memory: &mut Memory,
-    ) -> Result<(), Option<Batch>> {
-        let position = self.position(id).ok_or(None)?;
-        let batch = self.remove(id).ok_or(None)?.batch;
-        if batch.records < 2 {
-            self.sequencer.left_a_hole();
-            return Err(Some(batch));
+    ) -> Option<GivenUp> {
+        let position = self.position(id)?;
+        let mut whole = self.tracked.remove(position)?;
+        let known_by_its_sequence = rules.idempotence && whole.may_be_written;
+        if whole.batch.records < 2 || known_by_its_sequence {
+            return Some(self.give_up(whole));
         }
-        match batch.split(rules.compression, memory) {
+        match whole.batch.split(rules.compression, memory) {
             Ok((left, right)) => {
                 for (offset, batch) in [left, right].into_iter().enumerate() {
-                    let id = self.next_batch_id();
-                    let tracked = Tracked {
-                        id,
+                    let half = Tracked {
+                        id: self.next_batch_id(),
                         batch,
                         fate: Fate::Retry,
-                        may_be_written: false,
+                        may_be_written: whole.may_be_written,
                     };
-                    self.tracked.insert(position + offset, tracked);
+                    self.tracked.insert(position + offset, half);
                 }
-                Ok(())
+                None
             }
             Err(batch) => {
-                self.sequencer.left_a_hole();
-                Err(Some(batch))
+                whole.batch = batch;
+                Some(self.give_up(whole))
             }
         }
     }
@@ -143,7 +151,7 @@ impl Partition {
             if tracked.fate != Fate::Retry || !expired(tracked.batch.created) {
                 return None;
             }
-            let batch = self.fail(tracked.id)?;
+            let GivenUp { batch, .. } = self.fail(tracked.id)?;
             let attempts = batch.attempts;
             return Some((batch.finish(memory).0, attempts));
         }

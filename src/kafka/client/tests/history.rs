@@ -200,10 +200,10 @@ impl History {
         if self.chance(6) {
             return self.rng.choice([2, 3, 5, 19, 56, 89]).unwrap();
         }
-        // A broker that has the batch would say so first.
-        if !self.logs[slot].has(batch) && self.chance(5) {
+        if self.chance(5) {
             return match self.rng.choice([10, 29, 45, 59, 87, 4711]).unwrap() {
-                45 | 59 if batch.stamp().0 < 0 => 2,
+                // A broker that has the batch would say so first, and a batch without sequence is never out of it.
+                45 | 59 if batch.stamp().0 < 0 || self.logs[slot].has(batch) => 2,
                 code => code,
             };
         }
@@ -247,7 +247,11 @@ impl History {
             .events
             .iter()
             .map(|event| match event {
-                Event::Failed { records, error } if error.kind() == "delivery timeout" => *records,
+                Event::Failed { records, error }
+                    if ["delivery timeout", "outcome unknown"].contains(&error.kind()) =>
+                {
+                    *records
+                }
                 Event::Abandoned { unanswered, .. } => *unanswered,
                 _ => 0,
             })
