@@ -305,16 +305,10 @@ impl Client {
                 partition.out_of_order(id, now, &mut self.rng);
                 None
             }
-            ProduceAction::BumpEpoch => {
-                partition.epoch_refused(id, now, &mut self.rng);
-                None
-            }
-            ProduceAction::NewProducerId => {
-                partition.identity_refused(id, now, &mut self.rng);
-                None
-            }
+            ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
+            ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
             ProduceAction::Split => partition.split(id, &self.rules, &mut self.memory),
-            ProduceAction::FailBatch => partition.fail(id),
+            ProduceAction::FailBatch => partition.fail(id, open),
         };
         self.told(&outcome, given_up.is_none());
         if let Some(given_up) = given_up {

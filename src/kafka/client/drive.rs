@@ -284,6 +284,12 @@ impl Client {
                     self.dirty = true;
                 }
                 Poll::Unsealable(records, error) => self.unsealable(records, &error),
+                Poll::Overtaken(records) => {
+                    let partition = partition.index;
+                    let error = DeliveryError::Overtaken { partition };
+                    self.events.push_back(Event::Failed { records, error });
+                    self.dirty = true;
+                }
             }
             if request_bytes >= REQUEST_BYTES_MAX {
                 self.first_partition = slot + 1;

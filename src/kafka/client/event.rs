@@ -106,6 +106,11 @@ pub enum DeliveryError {
         /// Its words.
         message: Option<String>,
     },
+    /// What was sent after them may be in the log, and the broker has forgotten the producer: sent now they would come too late.
+    Overtaken {
+        /// Which partition.
+        partition: i32,
+    },
     /// They could not be compressed.
     Unsealable(String),
 }
@@ -117,6 +122,7 @@ impl DeliveryError {
             Self::TimedOut { .. } => "delivery timeout",
             Self::Refused { .. } => "refused by the broker",
             Self::OutcomeUnknown { .. } => "outcome unknown",
+            Self::Overtaken { .. } => "order",
             Self::Unsealable(_) => "compression",
         }
     }
@@ -160,6 +166,10 @@ impl fmt::Display for DeliveryError {
                 )?;
                 fmt_told(f, *code, message.as_deref())
             }
+            Self::Overtaken { partition } => write!(
+                f,
+                "partition {partition}: given up to keep the order: the broker lost its memory of this producer when what was sent after them may have been in the log already"
+            ),
             Self::Unsealable(error) => write!(f, "cannot compress a batch: {error}"),
         }
     }

@@ -13,7 +13,8 @@
 //!
 //! **When a batch may fail.** When the broker says that it will never take it; or when `delivery.timeout.ms` is over and it
 //! is not on its way. Never by a count of retries. A batch that may have been written keeps its bytes and its sequence, so
-//! that the broker recognises it.
+//! that the broker recognises it: before a new epoch or producer id gives new sequences, the broker is asked about each such
+//! batch under its old one.
 
 mod outcome;
 
@@ -69,6 +70,8 @@ pub(super) enum Poll {
     Exhausted(EpochExhausted),
     /// The records of a batch could not be compressed: so many have failed.
     Unsealable(usize, CompressionError),
+    /// So many records have failed, because a new sequence would put them behind what was sent after them.
+    Overtaken(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +86,10 @@ struct Tracked {
     id: BatchId,
     batch: Batch,
     fate: Fate,
-    /// A broker may have it already.
+    /// A broker may have it already: its fate is open.
     may_be_written: bool,
+    /// One that was first sent after it may be in the log already.
+    overtaken: bool,
 }
 
 /// A batch that left the order for good without an acknowledgement.
@@ -220,7 +225,7 @@ impl Partition {
             self.retry_at = None;
         }
         if rules.idempotence
-            && let Err(poll) = self.settle_sequences(moment)
+            && let Err(poll) = self.settle_sequences(moment, rules, memory)
         {
             return poll;
         }
@@ -251,12 +256,28 @@ impl Partition {
 
     /// Makes sure that the next stamp continues what the broker has seen: a batch that failed left a hole, which only a new
     /// epoch closes; so does the broker's word that a sequence was out of order.
-    fn settle_sequences(&mut self, moment: &Moment) -> Result<(), Poll> {
+    ///
+    /// Before anything gets a new sequence every open fate is settled, by asking the broker about one after the other under
+    /// the old sequences: it knows them again, or it does not have them. What was overtaken is given up.
+    fn settle_sequences(
+        &mut self,
+        moment: &Moment,
+        rules: &Rules,
+        memory: &mut Memory,
+    ) -> Result<(), Poll> {
         let hole =
             self.tracked.is_empty() && self.sequencer.has_identity() && !self.sequencer.is_sound();
         if self.raise_epoch || hole {
             if self.in_flight() > 0 {
                 return Err(Poll::Wait(None));
+            }
+            if let Some(open) = self.tracked.iter().position(|batch| batch.may_be_written) {
+                return Err(self.resend(open, moment, rules));
+            }
+            if let Some(late) = self.tracked.iter().position(|batch| batch.overtaken)
+                && let Some(late) = self.tracked.remove(late)
+            {
+                return Err(Poll::Overtaken(late.batch.finish(memory).0));
             }
             self.raise_epoch = false;
             self.sequencer.raise_epoch().map_err(Poll::Exhausted)?;
@@ -274,10 +295,10 @@ impl Partition {
 
     fn restamp(&mut self) {
         for tracked in &mut self.tracked {
+            debug_assert!(!tracked.may_be_written && !tracked.overtaken);
             tracked
                 .batch
                 .stamp(self.sequencer.assign(tracked.batch.records));
-            tracked.may_be_written = false;
         }
         self.confirmed_on = None;
     }
@@ -321,6 +342,7 @@ impl Partition {
             batch,
             fate,
             may_be_written: false,
+            overtaken: false,
         });
         Poll::Send(id, bytes)
     }

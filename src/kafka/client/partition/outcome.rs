@@ -11,7 +11,9 @@ use crate::kafka::client::accumulator::{Batch, Memory};
 impl Partition {
     /// The broker has the batch.
     pub(in super::super) fn acknowledge(&mut self, id: BatchId) -> Option<Batch> {
-        let tracked = self.remove(id)?;
+        let position = self.position(id)?;
+        self.overtake(position);
+        let tracked = self.tracked.remove(position)?;
         if let Fate::Sent { connection } = tracked.fate {
             self.confirmed_on = Some(connection);
         }
@@ -19,13 +21,22 @@ impl Partition {
         Some(tracked.batch)
     }
 
-    /// The broker will never take the batch. Its sequence, if it had one, is missing from now on.
-    pub(in super::super) fn fail(&mut self, id: BatchId) -> Option<GivenUp> {
-        let tracked = self.remove(id)?;
-        Some(self.give_up(tracked))
+    /// The batch will not be sent again. `may_be_written`: the answer that says so does not say that it is not in the log. Its
+    /// sequence, if it had one, is missing from now on.
+    pub(in super::super) fn fail(&mut self, id: BatchId, may_be_written: bool) -> Option<GivenUp> {
+        let position = self.position(id)?;
+        let tracked = self.tracked.remove(position)?;
+        if may_be_written {
+            self.overtake(position);
+        }
+        Some(self.give_up(position, tracked))
     }
 
-    fn give_up(&mut self, tracked: Tracked) -> GivenUp {
+    /// `tracked` was taken from `position`.
+    fn give_up(&mut self, position: usize, tracked: Tracked) -> GivenUp {
+        if tracked.may_be_written {
+            self.overtake(position);
+        }
         self.sequencer.left_a_hole();
         GivenUp {
             batch: tracked.batch,
@@ -33,9 +44,12 @@ impl Partition {
         }
     }
 
-    fn remove(&mut self, id: BatchId) -> Option<Tracked> {
-        let position = self.position(id)?;
-        self.tracked.remove(position)
+    /// Something that was sent after the first `earlier` batches may be in the log without them. A broker that knows the
+    /// producer takes nothing out of order; but one that has lost what it knew takes any sequence (KIP-360).
+    fn overtake(&mut self, earlier: usize) {
+        for tracked in self.tracked.iter_mut().take(earlier) {
+            tracked.overtaken = true;
+        }
     }
 
     fn position(&self, id: BatchId) -> Option<usize> {
@@ -70,6 +84,10 @@ impl Partition {
 
     /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
     /// what we know of (or a failed batch left a hole): a new epoch starts. A later one only follows the first's fate.
+    ///
+    /// Of the next in line, and of one that is asked about before a new epoch, it is also the proof that the broker does not
+    /// have it: nothing goes out behind a batch of open fate, so were it written it would be among the last
+    /// [`IDEMPOTENT_WINDOW`](super::IDEMPOTENT_WINDOW), which a broker looks through first.
     pub(in super::super) fn out_of_order(
         &mut self,
         id: BatchId,
@@ -79,29 +97,41 @@ impl Partition {
         if self.tracked.front().is_some_and(|first| first.id == id) {
             self.raise_epoch = true;
         }
+        if self.raise_epoch
+            && let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id)
+        {
+            tracked.may_be_written = false;
+        }
         self.retry(id, false, now, rng);
     }
 
-    /// The broker knows nothing of the producer id: no epoch of it will do.
+    /// The broker knows nothing of the producer id: no epoch of it will do. Else as [`Partition::epoch_refused`].
     pub(in super::super) fn identity_refused(
         &mut self,
         id: BatchId,
         now: Instant,
         rng: &mut fastrand::Rng,
-    ) {
+    ) -> Option<GivenUp> {
         self.sequencer.spend();
-        self.epoch_refused(id, now, rng);
+        self.epoch_refused(id, now, rng)
     }
 
-    /// The broker asks for a new epoch, whatever the batch's place.
+    /// The broker asks for a new epoch, whatever the batch's place. It has not even looked whether it knows the batch: if that
+    /// was open it stays open for ever, and the batch fails.
     pub(in super::super) fn epoch_refused(
         &mut self,
         id: BatchId,
         now: Instant,
         rng: &mut fastrand::Rng,
-    ) {
+    ) -> Option<GivenUp> {
         self.raise_epoch = true;
+        let position = self.position(id)?;
+        if self.tracked.get(position)?.may_be_written {
+            let tracked = self.tracked.remove(position)?;
+            return Some(self.give_up(position, tracked));
+        }
         self.retry(id, false, now, rng);
+        None
     }
 
     /// The batch is too large for the broker: two halves take its place and its sequences. What cannot be halved fails: a
@@ -117,7 +147,7 @@ impl Partition {
         let mut whole = self.tracked.remove(position)?;
         let known_by_its_sequence = rules.idempotence && whole.may_be_written;
         if whole.batch.records < 2 || known_by_its_sequence {
-            return Some(self.give_up(whole));
+            return Some(self.give_up(position, whole));
         }
         match whole.batch.split(rules.compression, memory) {
             Ok((left, right)) => {
@@ -127,6 +157,7 @@ impl Partition {
                         batch,
                         fate: Fate::Retry,
                         may_be_written: whole.may_be_written,
+                        overtaken: whole.overtaken,
                     };
                     self.tracked.insert(position + offset, half);
                 }
@@ -134,7 +165,7 @@ impl Partition {
             }
             Err(batch) => {
                 whole.batch = batch;
-                Some(self.give_up(whole))
+                Some(self.give_up(position, whole))
             }
         }
     }
@@ -151,7 +182,7 @@ impl Partition {
             if tracked.fate != Fate::Retry || !expired(tracked.batch.created) {
                 return None;
             }
-            let GivenUp { batch, .. } = self.fail(tracked.id)?;
+            let GivenUp { batch, .. } = self.fail(tracked.id, false)?;
             let attempts = batch.attempts;
             return Some((batch.finish(memory).0, attempts));
         }

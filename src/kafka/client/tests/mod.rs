@@ -6,6 +6,7 @@
 
 mod broker;
 mod closing;
+mod epochs;
 mod errors;
 mod fate;
 mod history;
