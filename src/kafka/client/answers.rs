@@ -254,7 +254,7 @@ impl Client {
                 self.handle_outcome(node, slot, id, answered.swap_remove(position), now);
             } else {
                 missing = Some(index);
-                self.retry(slot, id, true, now);
+                self.unanswered(slot, id, now);
             }
         }
         match missing {
@@ -302,8 +302,7 @@ impl Client {
                 None
             }
             ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {
-                partition.out_of_order(id, now, &mut self.rng);
-                None
+                partition.out_of_order(id, now, &mut self.rng)
             }
             ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
             ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
@@ -401,9 +400,9 @@ impl Client {
         }
     }
 
-    pub(super) fn retry(&mut self, slot: usize, id: BatchId, may_be_written: bool, now: Instant) {
+    pub(super) fn unanswered(&mut self, slot: usize, id: BatchId, now: Instant) {
         if let Some(partition) = self.partitions.get_mut(slot) {
-            partition.retry(id, may_be_written, now, &mut self.rng);
+            partition.unanswered(id, now, &mut self.rng);
         }
     }
 }

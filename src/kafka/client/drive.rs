@@ -180,7 +180,7 @@ impl Client {
         };
         let was_idle = session.idle_since().is_some();
         for (slot, id) in session.into_unanswered() {
-            self.retry(slot, id, true, now);
+            self.unanswered(slot, id, now);
         }
         self.last_error = Some(reason.to_owned());
         if !was_idle {

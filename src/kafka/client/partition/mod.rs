@@ -88,6 +88,8 @@ struct Tracked {
     fate: Fate,
     /// A broker may have it already: its fate is open.
     may_be_written: bool,
+    /// A request with it ended without an answer: a broker may carry it out even now, and after it was asked.
+    unanswered: bool,
     /// One that was first sent after it may be in the log already.
     overtaken: bool,
 }
@@ -295,7 +297,7 @@ impl Partition {
 
     fn restamp(&mut self) {
         for tracked in &mut self.tracked {
-            debug_assert!(!tracked.may_be_written && !tracked.overtaken);
+            debug_assert!(!tracked.may_be_written && !tracked.unanswered && !tracked.overtaken);
             tracked
                 .batch
                 .stamp(self.sequencer.assign(tracked.batch.records));
@@ -342,6 +344,7 @@ impl Partition {
             batch,
             fate,
             may_be_written: false,
+            unanswered: false,
             overtaken: false,
         });
         Poll::Send(id, bytes)

@@ -75,6 +75,20 @@ impl Partition {
         }
     }
 
+    /// The connection ended before an answer. The broker may have written the batch, or may yet do so: a request that it has
+    /// taken off the socket is carried out, however late.
+    pub(in super::super) fn unanswered(
+        &mut self,
+        id: BatchId,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        if let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id) {
+            tracked.unanswered = true;
+        }
+        self.retry(id, true, now, rng);
+    }
+
     /// Another node leads since `epoch`: what failed because of that need not wait.
     pub(in super::super) fn follow(&mut self, leader: i32, epoch: i32) {
         self.leader = Some(leader);
@@ -87,22 +101,26 @@ impl Partition {
     ///
     /// Of the next in line, and of one that is asked about before a new epoch, it is also the proof that the broker does not
     /// have it: nothing goes out behind a batch of open fate, so were it written it would be among the last
-    /// [`IDEMPOTENT_WINDOW`](super::IDEMPOTENT_WINDOW), which a broker looks through first.
+    /// [`IDEMPOTENT_WINDOW`](super::IDEMPOTENT_WINDOW), which a broker looks through first. But one that went unanswered once
+    /// may yet be written, as soon as what was missing before it is: with a new sequence it could be there twice, so it fails.
     pub(in super::super) fn out_of_order(
         &mut self,
         id: BatchId,
         now: Instant,
         rng: &mut fastrand::Rng,
-    ) {
-        if self.tracked.front().is_some_and(|first| first.id == id) {
-            self.raise_epoch = true;
-        }
-        if self.raise_epoch
-            && let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id)
-        {
+    ) -> Option<GivenUp> {
+        let position = self.position(id)?;
+        self.raise_epoch |= position == 0;
+        if self.raise_epoch {
+            let tracked = self.tracked.get_mut(position)?;
+            if tracked.unanswered {
+                let tracked = self.tracked.remove(position)?;
+                return Some(self.give_up(position, tracked));
+            }
             tracked.may_be_written = false;
         }
         self.retry(id, false, now, rng);
+        None
     }
 
     /// The broker knows nothing of the producer id: no epoch of it will do. Else as [`Partition::epoch_refused`].
@@ -157,6 +175,7 @@ impl Partition {
                         batch,
                         fate: Fate::Retry,
                         may_be_written: whole.may_be_written,
+                        unanswered: whole.unanswered,
                         overtaken: whole.overtaken,
                     };
                     self.tracked.insert(position + offset, half);

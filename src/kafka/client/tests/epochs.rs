@@ -37,10 +37,12 @@ fn three_in_flight(mut rig: Rig) -> (Rig, [Asked; 3]) {
     (rig, asked)
 }
 
-/// The same, and then the connection was cut: all three are of open fate.
+/// The same, and then the replicas were too slow for all three: each is of open fate.
 fn three_open(rig: Rig) -> Rig {
-    let (mut rig, [a, ..]) = three_in_flight(rig);
-    rig.cut(a.connection);
+    let (mut rig, sent) = three_in_flight(rig);
+    for asked in &sent {
+        rig.code(asked, 7);
+    }
     rig
 }
 
@@ -62,6 +64,25 @@ fn what_may_have_been_written_is_asked_about_under_its_old_sequence_before_the_e
     ];
     assert_eq!(log, written(&under_the_new_epoch));
     assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (4, 0));
+}
+
+/// Scenarios 10 and 16. A request that the broker had taken off the socket may be carried out after it was asked.
+#[test]
+fn what_went_unanswered_gets_no_new_sequence_even_if_the_broker_does_not_have_it() {
+    let (mut rig, [a, ..]) = three_in_flight(Rig::simple().warmed_up());
+    rig.cut(a.connection);
+    let log = play(&mut rig, 3, |_, _| 45);
+    assert_eq!(log, []);
+    assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (1, 3));
+    assert!(
+        rig.failures()
+            .iter()
+            .all(|line| line.contains("outcome unknown")),
+        "{:?}",
+        rig.failures()
+    );
+    rig.send(&["d"]);
+    assert_eq!(rig.take_produce().batch().stamp(), (1000, 1, 0));
 }
 
 /// Scenarios 12 and 26.
