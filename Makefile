@@ -3,10 +3,11 @@
 CARGO ?= cargo
 BINARY := target/release/continuous-producer
 SANDBOX := target/release/sandbox
+HISTORIES ?= 10000
 MUSL := x86_64-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-kafka lint doc static
+.PHONY: help run build test simulate test-kafka lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +27,11 @@ build: ## Build the program and the sandbox, optimised
 
 test: ## Test all that needs nothing but the Rust toolchain
 	@$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory simulate
+
+simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED=… with all that happens in it
+	@SIMULATION_SEED=$(SEED) SIMULATION_HISTORIES=$(HISTORIES) SIMULATION_FIRST_SEED=$(FIRST_SEED) \
+	  $(CARGO) test --profile simulation --locked --test simulation -- --nocapture
 
 test-kafka: build ## Test against a real Apache Kafka and registry (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run

@@ -1,0 +1,232 @@
+//! The promise: every acknowledged record is in the log exactly once and in order; every other at most once; the books agree.
+//!
+//! It is checked where it would be broken, so that the journal ends with the reason. Records have numbers, 0 and up, in the order
+//! in which they were pushed. Invariant: a record counts as live once for each log entry that holds it now.
+
+use std::collections::BTreeMap;
+
+use continuous_producer::kafka::client::DeliveryError;
+use continuous_producer::kafka::config::{Acks, ProducerConfig};
+
+use crate::cluster::PartitionId;
+use crate::time::Micros;
+
+#[derive(Debug, Default, Clone)]
+struct Fate {
+    pushed: Micros,
+    live: u32,
+    /// It was in a log and has gone from there for a reason that `acks` does not cover: deletion, retention, unclean election.
+    lost: bool,
+    acknowledged: bool,
+    /// It was written behind what was pushed after it.
+    late: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Check {
+    idempotence: bool,
+    acks: Acks,
+    delivery_timeout: Micros,
+    fates: Vec<Fate>,
+    pub(crate) acknowledged: usize,
+    pub(crate) failed: usize,
+    /// Failed because a broker said so, and how many it may have said it of.
+    refused: usize,
+    refusable: usize,
+    pub(crate) unsent: usize,
+    pub(crate) unanswered: usize,
+    /// Something was injected after which a client cannot go on.
+    pub(crate) may_be_fatal: bool,
+    /// How often what occurred.
+    pub(crate) occurred: BTreeMap<&'static str, u64>,
+}
+
+impl Check {
+    pub(crate) fn new(config: &ProducerConfig) -> Self {
+        Self {
+            idempotence: config.idempotence,
+            acks: config.acks,
+            delivery_timeout: Micros::try_from(config.delivery_timeout.as_micros()).unwrap(),
+            fates: Vec::new(),
+            acknowledged: 0,
+            failed: 0,
+            refused: 0,
+            refusable: 0,
+            unsent: 0,
+            unanswered: 0,
+            may_be_fatal: false,
+            occurred: BTreeMap::new(),
+        }
+    }
+
+    fn fate(&mut self, number: u64) -> &mut Fate {
+        &mut self.fates[usize::try_from(number).unwrap()]
+    }
+
+    /// The number of the next record.
+    pub(crate) fn next(&self) -> u64 {
+        self.fates.len() as u64
+    }
+
+    pub(crate) fn pushed(&mut self, now: Micros) {
+        self.fates.push(Fate {
+            pushed: now,
+            ..Fate::default()
+        });
+    }
+
+    /// A leader wrote a batch behind the record `before`. `fenced`: an older batch of the same producer would be refused.
+    pub(crate) fn written(
+        &mut self,
+        id: PartitionId,
+        before: Option<u64>,
+        numbers: &[u64],
+        fenced: bool,
+    ) {
+        assert!(
+            numbers.is_sorted_by(|a, b| a < b),
+            "a batch in disorder: {numbers:?}"
+        );
+        for &number in numbers {
+            let fate = self.fate(number);
+            fate.live += 1;
+            let live = fate.live;
+            if self.idempotence {
+                assert_eq!(live, 1, "record {number} is written twice, now to {id:?}");
+            }
+        }
+        let in_order = before.is_none_or(|before| before < numbers[0]);
+        if self.idempotence && !in_order {
+            // A request of long ago, under a producer id that is not in use any more: no broker can know that it is too late.
+            // Its records have failed since.
+            assert!(
+                !fenced,
+                "record {} is written behind record {before:?} in {id:?}",
+                numbers[0]
+            );
+            for &number in numbers {
+                let fate = self.fate(number);
+                assert!(!fate.acknowledged, "record {number} is written too late");
+                fate.late = true;
+            }
+        }
+    }
+
+    pub(crate) fn is_live(&self, number: u64) -> bool {
+        self.fates[usize::try_from(number).unwrap()].live > 0
+    }
+
+    /// Records are not in their log any more.
+    pub(crate) fn uncount(&mut self, numbers: &[u64]) {
+        for &number in numbers {
+            self.fate(number).live -= 1;
+        }
+    }
+
+    /// Records go from their log for a reason that is none of the client's business.
+    pub(crate) fn lose(&mut self, numbers: &[u64]) {
+        for &number in numbers {
+            self.fate(number).lost = true;
+        }
+    }
+
+    /// Records go that not all replicas had: `acks=all` does not promise less for that.
+    pub(crate) fn lose_if_unreplicated(&mut self, numbers: &[u64]) {
+        if self.acks != Acks::All {
+            self.lose(numbers);
+        }
+    }
+
+    /// A broker refused a batch of so many records for good.
+    pub(crate) fn refusable(&mut self, records: usize) {
+        self.refusable += records;
+    }
+
+    pub(crate) fn acknowledge(&mut self, number: u64) {
+        let acks = self.acks;
+        let fate = self.fate(number);
+        assert!(!fate.acknowledged, "record {number} is acknowledged twice");
+        assert!(
+            !fate.late,
+            "record {number} is acknowledged and out of order"
+        );
+        fate.acknowledged = true;
+        if acks != Acks::None {
+            assert!(
+                fate.live > 0 || fate.lost,
+                "record {number} is acknowledged and in no log"
+            );
+        }
+        self.acknowledged += 1;
+    }
+
+    pub(crate) fn fail(&mut self, records: usize, error: &DeliveryError, now: Micros) {
+        self.failed += records;
+        match error {
+            DeliveryError::TimedOut { .. } => {
+                let timeout = self.delivery_timeout;
+                // Half of a batch is as old as the other half, which may be acknowledged.
+                let halved = self.refusable > 0;
+                let old =
+                    |fate: &Fate| (!fate.acknowledged || halved) && fate.pushed + timeout <= now;
+                assert!(
+                    self.fates.iter().any(old),
+                    "timed out before the delivery timeout was over: {error}"
+                );
+            }
+            DeliveryError::Refused { .. } => {
+                self.refused += records;
+                assert!(
+                    self.refused <= self.refusable,
+                    "{} records failed as refused, {} were: {error}",
+                    self.refused,
+                    self.refusable
+                );
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn abandon(&mut self, unsent: usize, unanswered: usize) {
+        self.unsent += unsent;
+        self.unanswered += unanswered;
+    }
+
+    pub(crate) fn settled(&self) -> usize {
+        self.acknowledged + self.failed + self.unsent + self.unanswered
+    }
+
+    /// At the end of the history, when nothing is on its way any more.
+    pub(crate) fn conclude(&self) {
+        assert_eq!(self.settled(), self.fates.len(), "the books: {self:?}");
+        let mut unacknowledged = 0;
+        for (number, fate) in self.fates.iter().enumerate() {
+            if self.acks != Acks::None && fate.acknowledged {
+                assert!(
+                    fate.live > 0 || fate.lost,
+                    "record {number} was acknowledged and is lost"
+                );
+            }
+            unacknowledged += usize::from(fate.live > 0 && !fate.acknowledged);
+        }
+        assert!(
+            unacknowledged <= self.failed + self.unanswered,
+            "{unacknowledged} records are in the log that are not acknowledged, but only {} failed and {} are unanswered",
+            self.failed,
+            self.unanswered
+        );
+    }
+
+    /// The books, in a line.
+    pub(crate) fn books(&self) -> String {
+        format!(
+            "{} pushed = {} acknowledged + {} failed + {} unsent + {} unanswered",
+            self.fates.len(),
+            self.acknowledged,
+            self.failed,
+            self.unsent,
+            self.unanswered
+        )
+    }
+}
