@@ -223,7 +223,7 @@ pub enum FatalError {
         /// The broker's code.
         code: ErrorCode,
     },
-    /// The broker speaks no version that we do.
+    /// The broker to start with speaks no version that we do.
     TooOld {
         /// Which broker, and what it speaks.
         reason: String,

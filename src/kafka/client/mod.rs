@@ -43,7 +43,7 @@ use cluster::Cluster;
 use partition::{Partition, Pushed, Rules};
 use partitioner::Sticky;
 use sequence::ProducerIdentity;
-use session::{Session, SessionError};
+use session::{Answer, Session, SessionError};
 
 use super::config::ProducerConfig;
 use super::wire::compression::CompressionError;
@@ -256,7 +256,9 @@ impl Client {
         let node = session.node;
         let outcome = match session.handle_frame(frame, now) {
             Ok(answer) => {
-                self.cluster.works(node);
+                if !matches!(answer, Answer::Renegotiate(_)) {
+                    self.cluster.works(node);
+                }
                 self.handle_answer(connection, node, answer, now)
             }
             Err(error) => Err(error),
@@ -264,6 +266,10 @@ impl Client {
         match outcome {
             Ok(()) => {}
             Err(SessionError::Broken(reason)) => self.break_off(connection, &reason, now),
+            // One wrong broker among good ones, as while they are replaced one by one: the others are used.
+            Err(SessionError::TooOld(reason)) if self.phase != Phase::Starting => {
+                self.break_off(connection, &reason, now);
+            }
             Err(SessionError::TooOld(reason)) => {
                 let reason = format!("{} {reason}", self.cluster.describe(node));
                 self.fail(FatalError::TooOld { reason });

@@ -49,7 +49,7 @@ pub(super) enum Answer {
 /// Why a session cannot go on. One line.
 #[derive(Debug)]
 pub(super) enum SessionError {
-    /// The broker does not speak what we need: fatal, another connection will not help.
+    /// The broker does not speak what we need: another connection to it will not help, until it is replaced.
     TooOld(String),
     /// The peer broke the protocol: close and connect anew.
     Broken(String),

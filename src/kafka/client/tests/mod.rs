@@ -5,6 +5,7 @@
 //! every step it checks that the client will not spin: once everything is drained, `poll_timeout` lies in the future.
 
 mod broker;
+mod brokers;
 mod closing;
 mod epochs;
 mod errors;
