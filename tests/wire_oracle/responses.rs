@@ -153,7 +153,7 @@ fn their_metadata_topic(case: &mut Case) -> theirs::metadata_response::MetadataR
     if case.version >= 8 {
         topic = topic.with_topic_authorized_operations(case.random.i32(..));
     }
-    if case.version >= 10 {
+    if case.version >= 10 && case.random.u8(..) > 0 {
         topic.topic_id = case.topic_id().parse().unwrap();
     }
     topic
@@ -165,6 +165,10 @@ fn our_metadata_topic(
     ours::MetadataTopic {
         error: ErrorCode(topic.error_code),
         name: topic.name.as_ref().map(|name| name.to_string()),
+        // A topic without an id has a zero there.
+        id: Some(topic.topic_id.as_u128())
+            .filter(|&id| id != 0)
+            .map(ours::TopicId),
         partitions: topic
             .partitions
             .iter()

@@ -119,17 +119,30 @@ impl Client {
             self.partitions
                 .push(Partition::new(i32::try_from(index).unwrap_or(i32::MAX)));
         }
-        for partition in &mut self.partitions {
-            partition.leader = None;
-        }
+        // Only of one and the same topic do leader epochs tell which answer is the newer: those of a topic that was made anew
+        // begin at 0 again (KIP-320, KIP-516).
+        let comparable = topic.id.is_some() && topic.id == self.topic_id;
+        self.topic_id = topic.id.or(self.topic_id);
+        let known: Vec<Option<i32>> = self
+            .partitions
+            .iter_mut()
+            .map(|partition| partition.leader.take())
+            .collect();
         for told in &topic.partitions {
             let slot = usize::try_from(told.index).unwrap_or(usize::MAX);
-            if let Some(partition) = self.partitions.get_mut(slot) {
-                // A leader without an address is of no use: another answer may have it.
+            let (Some(partition), Some(&known)) = (self.partitions.get_mut(slot), known.get(slot))
+            else {
+                continue;
+            };
+            let is_outdated = (0..partition.leader_epoch).contains(&told.leader_epoch);
+            let leader = if comparable && is_outdated {
+                known
+            } else {
                 partition.leader_epoch = told.leader_epoch;
-                partition.leader = Some(told.leader_id)
-                    .filter(|&leader| leader >= 0 && self.cluster.node(leader).is_some());
-            }
+                Some(told.leader_id).filter(|&leader| leader >= 0)
+            };
+            // A leader without an address is of no use: another answer may have it.
+            partition.leader = leader.filter(|&leader| self.cluster.node(leader).is_some());
         }
         count > 0 && self.partitions.iter().all(|p| p.leader.is_some())
     }
@@ -347,6 +360,7 @@ impl Client {
             self.break_off(connection, "begin anew from the configured servers", now);
         }
         self.cluster.forget_brokers();
+        self.topic_id = None;
         for partition in &mut self.partitions {
             partition.leader = None;
         }

@@ -204,6 +204,10 @@ impl Client {
                     last,
                 };
                 self.events.push_back(Event::Failed { records, error });
+                // So long without a leader: an epoch that no metadata ever reaches may have been a mistake.
+                if partition.leader.is_none() {
+                    partition.leader_epoch = -1;
+                }
             }
         }
         if let Some(at) = self

@@ -47,6 +47,7 @@ use session::{Answer, Session, SessionError};
 
 use super::config::ProducerConfig;
 use super::wire::compression::CompressionError;
+use super::wire::message::TopicId;
 
 /// How long a client looks for a usable broker before it gives up at the start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,6 +76,8 @@ pub struct Client {
     phase: Phase,
     started: Instant,
     topic_missing_since: Option<Instant>,
+    /// Which topic of this name it is, where brokers say.
+    topic_id: Option<TopicId>,
     topic_creation: TopicCreation,
     /// Bytes of a record that did not fit: batches leave without lingering until it does.
     refused_bytes: Option<usize>,
@@ -136,6 +139,7 @@ impl Client {
             phase: Phase::Starting,
             started: now,
             topic_missing_since: None,
+            topic_id: None,
             topic_creation: TopicCreation::NotWanted,
             refused_bytes: None,
             last_error: None,

@@ -92,7 +92,7 @@ impl Partition {
     /// Another node leads since `epoch`: what failed because of that need not wait.
     pub(in super::super) fn follow(&mut self, leader: i32, epoch: i32) {
         self.leader = Some(leader);
-        self.leader_epoch = epoch;
+        self.leader_epoch = self.leader_epoch.max(epoch);
         self.retry_at = None;
     }
 

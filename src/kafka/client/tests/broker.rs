@@ -163,6 +163,8 @@ pub(super) struct FakeCluster {
     /// The leader of each partition; −1 for none.
     pub(super) leaders: Vec<i32>,
     pub(super) leader_epoch: i32,
+    /// Told from Metadata version 10 on.
+    pub(super) topic_id: u128,
     pub(super) topic_error: i16,
     pub(super) controller: i32,
     pub(super) producer: (i64, i16),
@@ -186,6 +188,7 @@ impl FakeCluster {
             brokers: (1..=brokers).collect(),
             leaders: (0..partitions).map(|p| p % brokers + 1).collect(),
             leader_epoch: 7,
+            topic_id: 1,
             topic_error: 0,
             controller: 1,
             producer: (1000, 0),
@@ -212,7 +215,14 @@ impl FakeCluster {
         let version = asked.version;
         Some(match asked.api {
             ApiKey::ApiVersions => asked.answer_with(version, &self.api_versions()),
-            ApiKey::Metadata => asked.answer_with(version, &self.metadata()),
+            ApiKey::Metadata => {
+                let mut response = self.metadata();
+                if version >= 10 {
+                    response.topics[0].topic_id =
+                        format!("{:032x}", self.topic_id).parse().unwrap();
+                }
+                asked.answer_with(version, &response)
+            }
             ApiKey::InitProducerId => asked.answer_with(version, &self.producer_id()),
             ApiKey::CreateTopics => asked.answer_with(version, &self.create_topic(asked)),
             api => panic!("{api:?} is not asked of the cluster"),

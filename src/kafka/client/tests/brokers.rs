@@ -1,5 +1,6 @@
 //! Brokers that are too old, behind the times or slow to connect to.
 
+use super::network::with_leader;
 use super::*;
 
 fn next_produce(rig: &mut Rig) -> Asked {
@@ -8,11 +9,12 @@ fn next_produce(rig: &mut Rig) -> Asked {
 }
 
 fn warnings(rig: &Rig) -> Vec<&str> {
-    let message = |event| match event {
-        &Event::Warning { ref message, .. } => Some(message.as_str()),
+    let events = rig.events.iter();
+    let messages = events.filter_map(|event| match event {
+        Event::Warning { message, .. } => Some(message.as_str()),
         _ => None,
-    };
-    rig.events.iter().filter_map(message).collect()
+    });
+    messages.collect()
 }
 
 /// The next broker that is asked for its versions speaks an old Produce.
@@ -78,4 +80,83 @@ fn a_broker_that_only_negotiates_and_never_agrees_is_tried_ever_more_slowly() {
     rig.advance(secs(10));
     let to_broker = rig.connects.iter().filter(|host| *host == "broker-1");
     assert!((8..=20).contains(&to_broker.count()), "{:?}", rig.connects);
+}
+
+/// Broker 2 leads since epoch 8, as broker 1 said; metadata still says what `metadata` makes of it.
+fn leader_moved(metadata: impl FnOnce(&mut FakeCluster)) -> Rig {
+    let mut cluster = FakeCluster::new(2, 1);
+    cluster.leaders = vec![1];
+    metadata(&mut cluster);
+    let mut rig = Rig::ready(config(), cluster).warmed_up();
+    rig.send(&["a"]);
+    let produce = rig.take_produce();
+    rig.answer(&produce, &with_leader(&produce, 2, 8));
+    let produce = next_produce(&mut rig);
+    assert_eq!(produce.host, "broker-2");
+    rig.ack(&produce);
+    rig
+}
+
+fn next_leader(mut rig: Rig) -> String {
+    rig.count(ApiKey::Metadata);
+    rig.advance(secs(5 * 60));
+    assert_eq!(rig.count(ApiKey::Metadata), 1);
+    rig.send(&["b"]);
+    next_produce(&mut rig).host
+}
+
+/// Scenario 6.
+#[test]
+fn a_broker_that_lags_behind_does_not_lead_back_to_the_old_leader() {
+    assert_eq!(next_leader(leader_moved(|_| ())), "broker-2");
+}
+
+/// Scenario 26.
+#[test]
+fn a_topic_that_was_made_anew_is_followed_though_its_epochs_begin_again() {
+    let mut rig = leader_moved(|_| ());
+    rig.cluster.topic_id = 2;
+    rig.cluster.leader_epoch = 0;
+    assert_eq!(next_leader(rig), "broker-1");
+}
+
+/// Scenario 26.
+#[test]
+fn without_topic_ids_or_epochs_the_last_answer_is_the_one_that_counts() {
+    let before_ids = |cluster: &mut FakeCluster| {
+        cluster.versions.insert(3, (0, 9));
+    };
+    assert_eq!(next_leader(leader_moved(before_ids)), "broker-1");
+    let without_epochs = |cluster: &mut FakeCluster| cluster.leader_epoch = -1;
+    assert_eq!(next_leader(leader_moved(without_epochs)), "broker-1");
+}
+
+#[test]
+fn a_partition_whose_leader_only_an_outdated_answer_names_is_asked_about_again() {
+    let mut rig = leader_moved(|_| ());
+    // Broker 2 does not lead any more either, and metadata lags behind for a while.
+    rig.send(&["b"]);
+    let produce = rig.take_produce();
+    rig.count(ApiKey::Metadata);
+    rig.code(&produce, 6);
+    rig.advance(secs(2));
+    assert!(rig.produces.is_empty());
+    assert!((2..10).contains(&rig.count(ApiKey::Metadata)));
+    rig.cluster.leader_epoch = 9;
+    assert_eq!(next_produce(&mut rig).host, "broker-1");
+}
+
+#[test]
+fn an_epoch_that_no_metadata_ever_reaches_is_not_believed_past_the_delivery_timeout() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(2, 1)).warmed_up();
+    rig.send(&["a"]);
+    let produce = rig.take_produce();
+    rig.answer(&produce, &with_leader(&produce, 2, i32::MAX));
+    let produce = next_produce(&mut rig);
+    rig.code(&produce, 6);
+    rig.advance(DELIVERY_TIMEOUT);
+    assert!(rig.produces.is_empty());
+    assert_eq!(rig.ledger.failed, 1);
+    rig.push("b");
+    assert_eq!(next_produce(&mut rig).host, "broker-1");
 }

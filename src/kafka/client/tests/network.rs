@@ -162,7 +162,7 @@ fn a_moved_leader_is_looked_up_and_gets_the_same_bytes() {
     }
 }
 
-fn with_leader(asked: &Asked, leader: i32, epoch: i32) -> ProduceResponse {
+pub(super) fn with_leader(asked: &Asked, leader: i32, epoch: i32) -> ProduceResponse {
     let mut response = asked.produced(|_| 6);
     response.responses[0].partition_responses[0].current_leader =
         produce_response::LeaderIdAndEpoch::default()
@@ -198,6 +198,7 @@ fn a_leader_that_the_answer_names_is_used_at_once_even_if_it_was_not_known() {
 #[test]
 fn two_brokers_that_name_each_other_are_not_asked_in_turn_without_end() {
     let mut rig = Rig::ready(config(), FakeCluster::new(2, 1)).warmed_up();
+    rig.cluster.leader_epoch = 8;
     rig.send(&["a"]);
     let mut sent = 0;
     let begun = rig.now;

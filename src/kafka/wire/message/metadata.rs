@@ -1,7 +1,7 @@
 //! `Metadata` (3): the brokers of a cluster, and who leads the partitions of a topic.
 //!
-//! Keeps what a producer needs (replica lists, racks and permissions are stepped over). Names every topic by name: the ids of
-//! versions 10 and later are sent as zero and not kept.
+//! Keeps what a producer needs (replica lists, racks and permissions are stepped over). Names every topic by name: in requests
+//! the ids of versions 10 and later are zero.
 
 use std::ops::RangeInclusive;
 
@@ -47,6 +47,10 @@ pub struct MetadataBroker {
     pub port: i32,
 }
 
+/// What tells a topic from another of the same name, made after the first was deleted (KIP-516).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicId(pub u128);
+
 /// A topic, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataTopic {
@@ -54,6 +58,8 @@ pub struct MetadataTopic {
     pub error: ErrorCode,
     /// Null only in version 12, for a topic that was asked by an id.
     pub name: Option<String>,
+    /// None before version 10, and where the broker has none.
+    pub id: Option<TopicId>,
     /// In no particular order.
     pub partitions: Vec<MetadataPartition>,
 }
@@ -119,9 +125,12 @@ fn decode_topic(r: &mut Reader<'_>, version: i16) -> Result<MetadataTopic, Decod
     } else {
         Some(r.string("topic name")?)
     };
-    if version >= 10 {
-        r.bytes("topic_id", TOPIC_ID_BYTES)?;
-    }
+    let id = if version >= 10 {
+        let id = r.bytes("topic_id", TOPIC_ID_BYTES)?.try_into();
+        id.map(u128::from_be_bytes).unwrap_or(0)
+    } else {
+        0
+    };
     r.bool("is_internal")?;
     let partitions = r.array("partitions", |r| decode_partition(r, version))?;
     if version >= 8 {
@@ -131,6 +140,7 @@ fn decode_topic(r: &mut Reader<'_>, version: i16) -> Result<MetadataTopic, Decod
     Ok(MetadataTopic {
         error,
         name: name.map(str::to_owned),
+        id: (id != 0).then_some(TopicId(id)),
         partitions,
     })
 }

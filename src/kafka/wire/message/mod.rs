@@ -18,7 +18,7 @@ pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 pub use create_topics::{CreateTopicsRequest, CreateTopicsResponse, CreatedTopic};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 pub use metadata::{
-    MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
+    MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic, TopicId,
 };
 pub use produce::{
     NodeEndpoint, PartitionBatch, ProduceRequest, ProduceResponse, ProducedPartition,
