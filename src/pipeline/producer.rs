@@ -13,10 +13,8 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::chunk::Chunk;
 use super::shutdown::{Stop, StopReason};
-use crate::kafka::client::{
-    Action, CONNECT_TIMEOUT, Client, ConnectionId, Event, FatalError, Record,
-};
-use crate::kafka::config::{HostPort, ProducerConfig};
+use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
+use crate::kafka::config::ProducerConfig;
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
 use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
@@ -138,7 +136,17 @@ impl Producer {
                 connection,
                 name,
                 address,
-            } => self.connect(connection, name, address, now),
+                timeout,
+            } => {
+                let config = LinkConfig {
+                    connection,
+                    name,
+                    address,
+                    connect_timeout: timeout,
+                    requests_max: self.requests_max,
+                };
+                self.connect(config, now);
+            }
             Action::Send { connection, frame } => {
                 let Some(link) = self.links.get(&connection) else {
                     return;
@@ -157,14 +165,8 @@ impl Producer {
         }
     }
 
-    fn connect(&mut self, connection: ConnectionId, name: String, address: HostPort, now: Instant) {
-        let config = LinkConfig {
-            connection,
-            name,
-            address,
-            connect_timeout: CONNECT_TIMEOUT,
-            requests_max: self.requests_max,
-        };
+    fn connect(&mut self, config: LinkConfig, now: Instant) {
+        let connection = config.connection;
         match Link::open(config, self.events_in.clone()) {
             Ok(link) => {
                 self.links.insert(connection, link);

@@ -10,7 +10,7 @@ use super::cluster::{Candidate, Cluster, Due};
 use super::drive::timeout_ms;
 use super::event::{Action, ConnectionId};
 use super::session::Session;
-use super::{CONNECT_TIMEOUT, Client, TopicCreation};
+use super::{Client, TopicCreation};
 use crate::kafka::wire::message::CreateTopicsRequest;
 
 /// How long one candidate may take to connect before another is tried beside it.
@@ -177,11 +177,12 @@ impl Client {
         self.next_connection += 1;
         node.connection = Some(connection);
         let address = node.address.clone();
+        let timeout = node.setup.current(&mut self.rng);
         let session = Session::new(
             id,
             &self.config.client_id,
             self.config.request_timeout,
-            CONNECT_TIMEOUT,
+            timeout,
             now,
         );
         self.sessions.insert(connection, session);
@@ -189,6 +190,7 @@ impl Client {
             connection,
             name: Cluster::name(id),
             address,
+            timeout,
         });
     }
 }

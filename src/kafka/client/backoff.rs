@@ -27,10 +27,16 @@ impl Backoff {
 
     /// Counts a failure and returns how long to wait before the next try.
     pub(super) fn after_failure(&mut self, rng: &mut fastrand::Rng) -> Duration {
+        let wait = self.current(rng);
+        self.failures = (self.failures + 1).min(u32::BITS - 1);
+        wait
+    }
+
+    /// The wait that goes with as many failures as there were.
+    pub(super) fn current(&self, rng: &mut fastrand::Rng) -> Duration {
         let doubled = self
             .first
             .saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
-        self.failures = (self.failures + 1).min(u32::BITS - 1);
         let jitter = 1.0 - JITTER + 2.0 * JITTER * rng.f64();
         doubled.min(self.longest).mul_f64(jitter)
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::event::ConnectionId;
+use super::{CONNECT_TIMEOUT, CONNECT_TIMEOUT_MAX};
 use crate::kafka::config::HostPort;
 
 const RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
@@ -22,6 +23,8 @@ const METADATA_AGE_MAX: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Node {
     pub(super) address: HostPort,
     pub(super) connection: Option<ConnectionId>,
+    /// How long its next connection may take.
+    pub(super) setup: Backoff,
     backoff: Backoff,
     not_before: Option<Instant>,
 }
@@ -32,6 +35,7 @@ impl Node {
         Self {
             address,
             connection: None,
+            setup: Backoff::new(CONNECT_TIMEOUT, CONNECT_TIMEOUT_MAX),
             backoff,
             not_before: None,
         }
@@ -100,6 +104,7 @@ impl Cluster {
         if node.address != address {
             // The open connection, if any, leads to the old address: it serves until it ends.
             node.address = address;
+            node.setup.reset();
             node.backoff.reset();
             node.not_before = None;
         }
@@ -142,10 +147,19 @@ impl Cluster {
         }
     }
 
-    /// A connection to the node ended, or never began.
-    pub(super) fn disconnected(&mut self, id: i32, now: Instant, rng: &mut fastrand::Rng) {
+    /// A connection to the node ended, or never began. `was_ready`: it had been of use.
+    pub(super) fn disconnected(
+        &mut self,
+        id: i32,
+        was_ready: bool,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.connection = None;
+            if !was_ready {
+                node.setup.after_failure(rng);
+            }
             node.not_before = Some(now + node.backoff.after_failure(rng));
         }
     }
@@ -160,6 +174,7 @@ impl Cluster {
     /// The node answered.
     pub(super) fn works(&mut self, id: i32) {
         if let Some(node) = self.nodes.get_mut(&id) {
+            node.setup.reset();
             node.backoff.reset();
         }
     }
@@ -279,7 +294,7 @@ mod tests {
                     unreachable!("all are free again");
                 };
                 tried.push(id);
-                cluster.disconnected(id, now, &mut rng);
+                cluster.disconnected(id, false, now, &mut rng);
             }
             assert_eq!(tried, [-1, -2, -3]);
         }
@@ -291,7 +306,7 @@ mod tests {
         let now = Instant::now();
         cluster.learn(4, address("d"));
         assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(4));
-        cluster.disconnected(4, now, &mut rng);
+        cluster.disconnected(4, false, now, &mut rng);
         assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(-1));
         cluster.node_mut(-1).unwrap().connection = Some(1);
         let Candidate::NotBefore(Some(at)) = cluster.anyone_to_connect(now) else {
@@ -306,7 +321,7 @@ mod tests {
         let (mut cluster, mut rng) = cluster(&["a"]);
         let now = Instant::now();
         cluster.learn(4, address("old"));
-        cluster.disconnected(4, now, &mut rng);
+        cluster.disconnected(4, false, now, &mut rng);
         cluster.learn(4, address("old"));
         assert!(cluster.node(4).unwrap().left_alone_until(now).is_some());
         cluster.learn(4, address("new"));

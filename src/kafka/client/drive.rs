@@ -163,7 +163,8 @@ impl Client {
             return;
         };
         self.dirty = true;
-        self.cluster.disconnected(session.node, now, &mut self.rng);
+        self.cluster
+            .disconnected(session.node, session.is_ready(), now, &mut self.rng);
         self.cluster.refresh.disconnected(connection);
         self.cluster.refresh.want();
         if self.identity.asked_on == Some(connection) {

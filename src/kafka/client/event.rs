@@ -1,6 +1,7 @@
 //! What the client says: what is to be done on the network, and what has become of the records.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::accumulator::DueTimes;
 use crate::kafka::config::HostPort;
@@ -21,6 +22,8 @@ pub enum Action {
         name: String,
         /// Where to.
         address: HostPort,
+        /// For how long: past it the client closes the connection if it cannot be used by then.
+        timeout: Duration,
     },
     /// Write a request.
     Send {

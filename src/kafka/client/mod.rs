@@ -51,8 +51,11 @@ use super::wire::message::TopicId;
 
 /// How long a client looks for a usable broker before it gives up at the start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one connection may take to be made and to settle versions, before another is tried.
+/// How long a node's connection may take to be made and to settle versions (`socket.connection.setup.timeout.ms`). It doubles
+/// with every failure of that node, up to [`CONNECT_TIMEOUT_MAX`], and is jittered by 20 % (KIP-601).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time for that, before jitter (`socket.connection.setup.timeout.max.ms`).
+pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 /// What a record costs beside key and value, at most: lengths, deltas, header count and its due time.
 const RECORD_OVERHEAD_BYTES_MAX: usize = 64;
 

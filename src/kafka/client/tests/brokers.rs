@@ -160,3 +160,57 @@ fn an_epoch_that_no_metadata_ever_reaches_is_not_believed_past_the_delivery_time
     rig.push("b");
     assert_eq!(next_produce(&mut rig).host, "broker-1");
 }
+
+/// Scenario 31.
+#[test]
+fn a_connection_gets_longer_to_be_made_with_every_failure_of_its_node_until_it_works() {
+    let config = ProducerConfig {
+        delivery_timeout: secs(600),
+        ..config()
+    };
+    let mut rig = Rig::ready(config, FakeCluster::new(1, 1)).warmed_up();
+    // Accepted, and nothing ever answered: six times.
+    for _ in 0..6 {
+        rig.cluster.script(ApiKey::ApiVersions, |_| None);
+    }
+    rig.refusing.insert("boot".to_owned());
+    rig.connects.clear();
+    rig.connect_timeouts.clear();
+    let connection = rig.connections("broker-1")[0];
+    rig.cut(connection);
+    rig.push("a");
+    let mut cut_at = rig.now;
+    let mut tried = Vec::new();
+    while tried.len() < 7 {
+        rig.advance_until(secs(40), |rig| !rig.connects.is_empty());
+        let to = rig.connects.remove(0);
+        let timeout = rig.connect_timeouts.remove(0);
+        if to == "broker-1" {
+            tried.push((timeout, rig.now - std::mem::replace(&mut cut_at, rig.now)));
+        }
+    }
+    let around = |secs: u64, told: Duration| (ms(secs * 800)..=ms(secs * 1200)).contains(&told);
+    for (n, expected) in [10, 20, 30, 30].into_iter().enumerate() {
+        assert!(around(expected, tried[n].0), "{n}: {tried:?}");
+        // The client itself keeps to what it told.
+        let waited = tried[n + 1].1;
+        assert!(
+            (tried[n].0..tried[n].0 + secs(2)).contains(&waited),
+            "{n}: {tried:?}"
+        );
+    }
+    assert_ne!(tried[2].0, tried[3].0, "jitter");
+    rig.advance_until(secs(1), |rig| !rig.produces.is_empty());
+    let produce = rig.take_produce();
+    rig.ack(&produce);
+    // It worked: the next time is short again.
+    rig.connect_timeouts.clear();
+    rig.cut(produce.connection);
+    rig.advance(secs(1));
+    rig.send(&["b"]);
+    assert!(
+        around(10, rig.connect_timeouts[0]),
+        "{:?}",
+        rig.connect_timeouts
+    );
+}

@@ -108,6 +108,7 @@ struct Rig {
     /// How often requests were carried out and answers back.
     round_trips: usize,
     connects: Vec<String>,
+    connect_timeouts: Vec<Duration>,
     closes: Vec<String>,
 }
 
@@ -128,6 +129,7 @@ impl Rig {
             ledger: Ledger::default(),
             round_trips: 0,
             connects: Vec::new(),
+            connect_timeouts: Vec::new(),
             closes: Vec::new(),
         }
     }
@@ -208,10 +210,12 @@ impl Rig {
                 Action::Connect {
                     connection,
                     address,
+                    timeout,
                     ..
                 } => {
                     let host = address.host;
                     self.connects.push(host.clone());
+                    self.connect_timeouts.push(timeout);
                     if !self.hanging.contains(&host) {
                         answers.push((connection, None));
                     }

@@ -111,9 +111,9 @@ fn no_broker_for_30_seconds_is_fatal_with_the_last_reason_and_nothing_more_is_tr
 fn a_connection_that_is_accepted_and_never_answers_is_given_up_and_another_tried() {
     let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
     rig.cluster.script(ApiKey::ApiVersions, |_| None);
-    rig.advance(ms(9_999));
+    rig.advance(ms(7_999));
     assert_eq!(rig.connects.len(), 1);
-    rig.advance_until(secs(1), |rig| rig.client.wants_records());
+    rig.advance_until(secs(5), |rig| rig.client.wants_records());
     assert_eq!(rig.closes[0], "boot");
 }
 

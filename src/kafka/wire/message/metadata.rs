@@ -127,7 +127,7 @@ fn decode_topic(r: &mut Reader<'_>, version: i16) -> Result<MetadataTopic, Decod
     };
     let id = if version >= 10 {
         let id = r.bytes("topic_id", TOPIC_ID_BYTES)?.try_into();
-        id.map(u128::from_be_bytes).unwrap_or(0)
+        id.map_or(0, u128::from_be_bytes)
     } else {
         0
     };
