@@ -84,7 +84,22 @@ impl Client {
         let sane = (1..=HOST_BYTES_MAX).contains(&host.len()) && !host.contains(char::is_control);
         if let (true, 0.., Ok(port @ 1..)) = (sane, node, u16::try_from(port)) {
             let host = host.to_owned();
-            self.cluster.learn(node, HostPort { host, port });
+            if self.cluster.learn(node, HostPort { host, port }) {
+                self.leave_old_address(node);
+            }
+        }
+    }
+
+    /// A connection that stands serves until it ends. One that is still being made would only be waited for.
+    fn leave_old_address(&mut self, node: i32) {
+        let connection = self.cluster.node(node).and_then(|node| node.connection);
+        if let Some(connection) = connection
+            && self
+                .sessions
+                .get(&connection)
+                .is_some_and(|session| !session.is_ready())
+        {
+            self.part(connection);
         }
     }
 

@@ -95,19 +95,20 @@ impl Cluster {
             .map_or(name.clone(), |node| format!("{name} ({})", node.address))
     }
 
-    /// A broker that metadata named. Its address may have changed.
-    pub(super) fn learn(&mut self, id: i32, address: HostPort) {
+    /// A broker that metadata named. `true` if its address has changed.
+    pub(super) fn learn(&mut self, id: i32, address: HostPort) -> bool {
         let node = self
             .nodes
             .entry(id)
             .or_insert_with(|| Node::new(address.clone()));
-        if node.address != address {
-            // The open connection, if any, leads to the old address: it serves until it ends.
+        let changed = node.address != address;
+        if changed {
             node.address = address;
             node.setup.reset();
             node.backoff.reset();
             node.not_before = None;
         }
+        changed
     }
 
     /// Forgets brokers that metadata does not name any more, unless they are still connected.

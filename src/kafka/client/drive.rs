@@ -137,8 +137,8 @@ impl Client {
         }
     }
 
-    /// Closes a connection on which nothing is in flight.
-    fn part(&mut self, connection: ConnectionId) {
+    /// Closes a connection on which no batch is in flight.
+    pub(super) fn part(&mut self, connection: ConnectionId) {
         if let Some(session) = self.sessions.remove(&connection) {
             self.cluster.parted(session.node);
             self.cluster.refresh.disconnected(connection);

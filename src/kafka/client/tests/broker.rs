@@ -160,6 +160,8 @@ pub(super) type Reply = Box<dyn FnOnce(&Asked) -> Option<Vec<u8>>>;
 pub(super) struct FakeCluster {
     pub(super) versions: BTreeMap<i16, (i16, i16)>,
     pub(super) brokers: Vec<i32>,
+    /// Brokers that are elsewhere than at `broker-n`.
+    pub(super) moved: BTreeMap<i32, &'static str>,
     /// The leader of each partition; −1 for none.
     pub(super) leaders: Vec<i32>,
     pub(super) leader_epoch: i32,
@@ -186,6 +188,7 @@ impl FakeCluster {
         Self {
             versions: versions.into(),
             brokers: (1..=brokers).collect(),
+            moved: BTreeMap::new(),
             leaders: (0..partitions).map(|p| p % brokers + 1).collect(),
             leader_epoch: 7,
             topic_id: 1,
@@ -241,9 +244,13 @@ impl FakeCluster {
 
     pub(super) fn metadata(&self) -> MetadataResponse {
         let broker = |&id: &i32| {
+            let host = match self.moved.get(&id) {
+                Some(&host) => StrBytes::from_static_str(host),
+                None => StrBytes::from_string(format!("broker-{id}")),
+            };
             MetadataResponseBroker::default()
                 .with_node_id(BrokerId(id))
-                .with_host(StrBytes::from_string(format!("broker-{id}")))
+                .with_host(host)
                 .with_port(9092)
         };
         let partition = |(index, &leader): (i32, &i32)| {

@@ -214,3 +214,27 @@ fn a_connection_gets_longer_to_be_made_with_every_failure_of_its_node_until_it_w
         rig.connect_timeouts
     );
 }
+
+/// Scenario 29.
+#[test]
+fn a_connection_that_is_being_made_to_an_old_address_is_not_waited_for() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(2, 2)).warmed_up();
+    rig.hanging.insert("broker-2".to_owned());
+    let connection = rig.connections("broker-2")[0];
+    rig.cut(connection);
+    rig.push_keyed(1, "a").unwrap();
+    rig.advance(ms(500));
+    assert_eq!(rig.connects.last().map(String::as_str), Some("broker-2"));
+    rig.cluster.moved.insert(2, "elsewhere");
+    // Whatever makes the client look again.
+    rig.send(&["b"]);
+    let produce = rig.take_produce();
+    rig.code(&produce, 3);
+    rig.advance(secs(1));
+    let hosts: Vec<&str> = rig
+        .produces
+        .iter()
+        .map(|asked| asked.host.as_str())
+        .collect();
+    assert!(hosts.contains(&"elsewhere"), "{hosts:?}");
+}
