@@ -1,21 +1,18 @@
-//! What a broker's answer means.
-//!
-//! A code is looked up in one table (`wire::ErrorCode`); here its action is carried out. An answer that lacks what was asked
-//! poisons the connection, whose batches are then of unknown fate.
+//! What a broker's answer means, but for those to Produce (`produced`): which brokers, partitions and leaders there are, and
+//! whether records can be taken.
 
 use std::time::{Duration, Instant};
 
-use super::event::{ConnectionId, DeliveryError, Event, FatalError};
-use super::partition::{BatchId, GivenUp, Partition};
+use super::event::{ConnectionId, Event, FatalError};
+use super::partition::Partition;
 use super::sequence::ProducerIdentity;
-use super::session::{Answer, SentBatch, SessionError};
+use super::session::{Answer, SessionError};
 use super::{Client, Phase, TopicCreation};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::error_code::ProduceAction;
 use crate::kafka::wire::message::{
-    CreateTopicsResponse, InitProducerIdResponse, MetadataResponse, MetadataTopic, ProduceResponse,
-    ProducedPartition,
+    CreateTopicsResponse, InitProducerIdResponse, MetadataResponse, MetadataTopic,
 };
 
 /// How long a topic may be unknown at the start: a topic that was just created is not known to every broker at once.
@@ -80,7 +77,7 @@ impl Client {
     }
 
     /// An address that no broker can have is not taken over: what needs it asks again.
-    fn learn(&mut self, node: i32, host: &str, port: i32) {
+    pub(super) fn learn(&mut self, node: i32, host: &str, port: i32) {
         let sane = (1..=HOST_BYTES_MAX).contains(&host.len()) && !host.contains(char::is_control);
         if let (true, 0.., Ok(port @ 1..)) = (sane, node, u16::try_from(port)) {
             let host = host.to_owned();
@@ -251,120 +248,9 @@ impl Client {
         }
     }
 
-    fn handle_produced(
-        &mut self,
-        node: i32,
-        sent: Vec<SentBatch>,
-        response: ProduceResponse,
-        now: Instant,
-    ) -> Result<(), SessionError> {
-        for endpoint in &response.node_endpoints {
-            self.learn(endpoint.node_id, &endpoint.host, endpoint.port);
-        }
-        let mut answered: Vec<ProducedPartition> = response
-            .topics
-            .into_iter()
-            .filter(|topic| topic.name == self.config.topic)
-            .flat_map(|topic| topic.partitions)
-            .collect();
-        let mut missing = None;
-        for (slot, id) in sent {
-            if self.phase == Phase::Closed {
-                break;
-            }
-            let Some(index) = self.partitions.get(slot).map(|partition| partition.index) else {
-                continue;
-            };
-            if let Some(position) = answered
-                .iter()
-                .position(|partition| partition.index == index)
-            {
-                self.handle_outcome(node, slot, id, answered.swap_remove(position), now);
-            } else {
-                missing = Some(index);
-                self.unanswered(slot, id, now);
-            }
-        }
-        match missing {
-            None => Ok(()),
-            Some(index) => Err(SessionError::Broken(format!(
-                "its answer lacks partition {index}, which was asked for"
-            ))),
-        }
-    }
-
-    fn handle_outcome(
-        &mut self,
-        node: i32,
-        slot: usize,
-        id: BatchId,
-        outcome: ProducedPartition,
-        now: Instant,
-    ) {
-        let code = outcome.error;
-        let open = code.may_have_been_written();
-        let Some(partition) = self.partitions.get_mut(slot) else {
-            return;
-        };
-        let given_up = match code.produce_action() {
-            ProduceAction::Acknowledged | ProduceAction::Duplicate => {
-                return self.acknowledge(slot, id);
-            }
-            ProduceAction::Fatal => {
-                partition.retry(id, open, now, &mut self.rng);
-                let request = "Produce";
-                return self.fail(FatalError::Refused { request, code });
-            }
-            ProduceAction::Retry => {
-                partition.retry(id, open, now, &mut self.rng);
-                None
-            }
-            ProduceAction::RetryAfterRefresh => {
-                partition.retry(id, open, now, &mut self.rng);
-                self.left_leader(slot, node, outcome.current_leader);
-                None
-            }
-            ProduceAction::Rebootstrap => {
-                partition.retry(id, open, now, &mut self.rng);
-                self.rebootstrap(now);
-                None
-            }
-            ProduceAction::OutOfOrder | ProduceAction::UnknownProducerId => {
-                partition.out_of_order(id, now, &mut self.rng)
-            }
-            ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
-            ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
-            ProduceAction::Split => partition.split(id, &self.rules, &mut self.memory),
-            ProduceAction::FailBatch => partition.fail(id, open),
-        };
-        self.told(&outcome, given_up.is_none());
-        if let Some(given_up) = given_up {
-            self.refused(given_up, outcome);
-        }
-    }
-
-    /// `node` does not lead the partition any more. Unless its answer says who does (KIP-951), the partition waits for
-    /// metadata. Only a newer epoch spares the backoff: two brokers that each name the other would be asked in turn without end.
-    fn left_leader(&mut self, slot: usize, node: i32, told: Option<(i32, i32)>) {
-        let Some(partition) = self.partitions.get_mut(slot) else {
-            return;
-        };
-        if let Some((leader, epoch)) = told
-            && leader != node
-            && self.cluster.node(leader).is_some()
-            && (epoch > partition.leader_epoch || partition.leader == Some(leader))
-        {
-            return partition.follow(leader, epoch);
-        }
-        if partition.leader == Some(node) {
-            partition.leader = None;
-        }
-        self.cluster.refresh.want();
-    }
-
     /// Back to the configured addresses (KIP-1102). The brokers' connections end: they would answer as before, and their
     /// numbers may soon mean other brokers.
-    fn rebootstrap(&mut self, now: Instant) {
+    pub(super) fn rebootstrap(&mut self, now: Instant) {
         let to_brokers = self
             .sessions
             .iter()
@@ -380,64 +266,10 @@ impl Client {
             partition.leader = None;
         }
     }
-
-    /// A code that is not the end of its batch is worth a line; one that fails records is told with them.
-    fn told(&mut self, outcome: &ProducedPartition, tries_again: bool) {
-        let mut message = format!("partition {}: {}", outcome.index, outcome.error);
-        if let Some(told) = &outcome.error_message {
-            message.push_str(": ");
-            message.push_str(&words(told));
-        }
-        if tries_again {
-            self.warn("broker", format!("{message}; trying again"));
-        }
-        self.last_error = Some(message);
-    }
-
-    fn refused(&mut self, given_up: GivenUp, outcome: ProducedPartition) {
-        let (records, _) = given_up.batch.finish(&mut self.memory);
-        let first_words = outcome
-            .record_errors
-            .into_iter()
-            .find_map(|record| record.message);
-        let (partition, code) = (outcome.index, outcome.error);
-        let message = outcome.error_message.or(first_words).as_deref().map(words);
-        let error = if given_up.may_be_written {
-            DeliveryError::OutcomeUnknown {
-                partition,
-                code,
-                message,
-            }
-        } else {
-            DeliveryError::Refused {
-                partition,
-                code,
-                message,
-            }
-        };
-        self.events.push_back(Event::Failed { records, error });
-    }
-
-    pub(super) fn acknowledge(&mut self, slot: usize, id: BatchId) {
-        let batch = self
-            .partitions
-            .get_mut(slot)
-            .and_then(|partition| partition.acknowledge(id));
-        if let Some(batch) = batch {
-            let (records, due) = batch.finish(&mut self.memory);
-            self.events.push_back(Event::Acknowledged { records, due });
-        }
-    }
-
-    pub(super) fn unanswered(&mut self, slot: usize, id: BatchId, now: Instant) {
-        if let Some(partition) = self.partitions.get_mut(slot) {
-            partition.unanswered(id, now, &mut self.rng);
-        }
-    }
 }
 
 /// What a broker says, as part of one line.
-fn words(told: &str) -> String {
+pub(super) fn words(told: &str) -> String {
     let printable = told.chars().filter(|c| !c.is_control());
     printable.take(WORDS_CHARS_MAX).collect()
 }

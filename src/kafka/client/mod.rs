@@ -15,7 +15,7 @@
 //! * `partition`: the order of a partition's batches; **when a batch may be sent, and when it may fail**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `session`: one connection. `cluster`: which brokers there are.
-//! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`: what an answer means.
+//! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`, `produced`: what an answer means.
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
 //! [`Event::Abandoned`].
@@ -29,6 +29,7 @@ mod drive;
 mod event;
 mod partition;
 mod partitioner;
+mod produced;
 mod sequence;
 mod session;
 
