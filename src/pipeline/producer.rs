@@ -228,6 +228,7 @@ impl Producer {
                     errors.report(log::Level::Error, "unanswered", &message);
                 }
             }
+            Event::Recovered { .. } => {}
             Event::Warning { kind, message } => errors.report(log::Level::Warn, kind, &message),
             Event::Fatal(error) => {
                 self.inputs.stop.stop(StopReason::Failed);

@@ -170,6 +170,10 @@ impl OpenBatch {
         }
     }
 
+    pub(super) fn records(&self) -> usize {
+        self.builder.record_count()
+    }
+
     /// Gives the batch up: its memory is free again.
     pub(super) fn discard(self, memory: &mut Memory) -> usize {
         memory.release(self.charge);

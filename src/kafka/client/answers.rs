@@ -1,12 +1,14 @@
 //! What a broker's answer means, but for those to Produce (`produced`): which brokers, partitions and leaders there are, and
 //! whether records can be taken.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{ConnectionId, Event, FatalError};
 use super::partition::Partition;
 use super::sequence::ProducerIdentity;
 use super::session::{Answer, SessionError};
+use super::trouble::Reason;
 use super::{Client, Phase, TopicCreation};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::ErrorCode;
@@ -119,7 +121,7 @@ impl Client {
             }
             code => {
                 let message = format!("topic {}: {code}", self.config.topic);
-                self.last_error = Some(message.clone());
+                self.leaderless(&message, now);
                 self.warn("topic", message);
                 return false;
             }
@@ -155,23 +157,25 @@ impl Client {
             };
             // A leader without an address is of no use: another answer may have it.
             partition.leader = leader.filter(|&leader| self.cluster.node(leader).is_some());
+            if partition.leader.is_none() && !partition.is_empty() {
+                partition.troubled(Some(Reason::no_leader(told.error, now)), now);
+            }
         }
         count > 0 && self.partitions.iter().all(|p| p.leader.is_some())
     }
 
     fn topic_missing(&mut self, now: Instant) {
         let topic = &self.config.topic;
-        self.last_error = Some(format!("topic {topic} does not exist"));
         if self.phase != Phase::Starting {
+            let message = format!("topic {topic} does not exist any more");
             for partition in &mut self.partitions {
                 partition.leader = None;
             }
-            self.warn(
-                "topic",
-                format!("topic {} does not exist any more", self.config.topic),
-            );
+            self.leaderless(&message, now);
+            self.warn("topic", message);
             return;
         }
+        self.last_error = Some(format!("topic {topic} does not exist").into());
         if self.config.create_topic.is_some() {
             if self.topic_creation == TopicCreation::NotWanted {
                 self.topic_creation = TopicCreation::Wanted;
@@ -186,6 +190,18 @@ impl Client {
         }
     }
 
+    /// Why the partitions that have no leader have none.
+    fn leaderless(&mut self, words: &str, now: Instant) {
+        let words: Arc<str> = words.into();
+        for partition in &mut self.partitions {
+            if partition.leader.is_none() && !partition.is_empty() {
+                let reason = Reason::words(Arc::clone(&words), now);
+                partition.troubled(Some(reason), now);
+            }
+        }
+        self.last_error = Some(words);
+    }
+
     fn handle_topic_created(&mut self, response: CreateTopicsResponse) {
         let ours = response
             .topics
@@ -198,7 +214,8 @@ impl Client {
         match created.error {
             ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => {}
             code if is_retriable(code) => {
-                self.last_error = Some(format!("creating topic {}: {code}", self.config.topic));
+                let words = format!("creating topic {}: {code}", self.config.topic);
+                self.last_error = Some(words.into());
             }
             code => self.fail(FatalError::TopicNotCreated {
                 topic: self.config.topic.clone(),
@@ -217,7 +234,7 @@ impl Client {
                 self.begin_if_ready(now);
             }
             code if is_retriable(code) => {
-                self.last_error = Some(format!("asking for a producer id: {code}"));
+                self.last_error = Some(format!("asking for a producer id: {code}").into());
                 self.identity.not_before = Some(now + PRODUCER_ID_BACKOFF);
             }
             code => self.fail(FatalError::Refused {

@@ -135,13 +135,18 @@ impl Client {
         }
     }
 
+    /// Connects to whoever leads a partition that has records. One without a leader that works is in trouble.
     pub(super) fn connect_leaders(&mut self, now: Instant) {
-        let mut needed: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|p| !p.is_empty())
-            .filter_map(|p| p.leader)
-            .collect();
+        let mut needed: Vec<i32> = Vec::new();
+        for partition in self.partitions.iter_mut().filter(|p| !p.is_empty()) {
+            let leader = partition
+                .leader
+                .and_then(|leader| self.cluster.node(leader));
+            if leader.is_none_or(|node| node.failure.is_some()) {
+                partition.troubled(None, now);
+            }
+            needed.extend(partition.leader);
+        }
         needed.sort_unstable();
         needed.dedup();
         for node in needed {

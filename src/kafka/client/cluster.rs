@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::event::ConnectionId;
+use super::trouble::Reason;
 use super::{CONNECT_TIMEOUT, CONNECT_TIMEOUT_MAX};
 use crate::kafka::config::HostPort;
 
@@ -25,6 +26,8 @@ pub(super) struct Node {
     pub(super) connection: Option<ConnectionId>,
     /// How long its next connection may take.
     pub(super) setup: Backoff,
+    /// Why its last connection ended or could not be made, if none has worked since.
+    pub(super) failure: Option<Reason>,
     backoff: Backoff,
     not_before: Option<Instant>,
 }
@@ -36,6 +39,7 @@ impl Node {
             address,
             connection: None,
             setup: Backoff::new(CONNECT_TIMEOUT, CONNECT_TIMEOUT_MAX),
+            failure: None,
             backoff,
             not_before: None,
         }
@@ -153,11 +157,13 @@ impl Cluster {
         &mut self,
         id: i32,
         was_ready: bool,
+        reason: Reason,
         now: Instant,
         rng: &mut fastrand::Rng,
     ) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.connection = None;
+            node.failure = Some(reason);
             if !was_ready {
                 node.setup.after_failure(rng);
             }
@@ -175,6 +181,7 @@ impl Cluster {
     /// The node answered.
     pub(super) fn works(&mut self, id: i32) {
         if let Some(node) = self.nodes.get_mut(&id) {
+            node.failure = None;
             node.setup.reset();
             node.backoff.reset();
         }
@@ -277,6 +284,10 @@ mod tests {
         }
     }
 
+    fn reason(now: Instant) -> Reason {
+        Reason::words("refused", now)
+    }
+
     fn cluster(bootstrap: &[&str]) -> (Cluster, fastrand::Rng) {
         let mut rng = fastrand::Rng::with_seed(1);
         let bootstrap: Vec<HostPort> = bootstrap.iter().map(|host| address(host)).collect();
@@ -295,7 +306,7 @@ mod tests {
                     unreachable!("all are free again");
                 };
                 tried.push(id);
-                cluster.disconnected(id, false, now, &mut rng);
+                cluster.disconnected(id, false, reason(now), now, &mut rng);
             }
             assert_eq!(tried, [-1, -2, -3]);
         }
@@ -307,7 +318,7 @@ mod tests {
         let now = Instant::now();
         cluster.learn(4, address("d"));
         assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(4));
-        cluster.disconnected(4, false, now, &mut rng);
+        cluster.disconnected(4, false, reason(now), now, &mut rng);
         assert_eq!(cluster.anyone_to_connect(now), Candidate::Node(-1));
         cluster.node_mut(-1).unwrap().connection = Some(1);
         let Candidate::NotBefore(Some(at)) = cluster.anyone_to_connect(now) else {
@@ -322,7 +333,7 @@ mod tests {
         let (mut cluster, mut rng) = cluster(&["a"]);
         let now = Instant::now();
         cluster.learn(4, address("old"));
-        cluster.disconnected(4, false, now, &mut rng);
+        cluster.disconnected(4, false, reason(now), now, &mut rng);
         cluster.learn(4, address("old"));
         assert!(cluster.node(4).unwrap().left_alone_until(now).is_some());
         cluster.learn(4, address("new"));

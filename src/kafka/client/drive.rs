@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::event::{Action, ConnectionId, DeliveryError, Event, FatalError};
 use super::partition::{Abandoned, Moment, Poll};
 use super::session::{SentBatch, Session};
+use super::trouble::Reason;
 use super::{Client, Phase, START_TIMEOUT, TopicCreation};
 use crate::kafka::wire::message::{PartitionBatch, ProduceRequest};
 
@@ -58,7 +59,7 @@ impl Client {
                 self.fail(FatalError::Unreachable {
                     tried: self.config.bootstrap_servers.clone(),
                     seconds: START_TIMEOUT.as_secs(),
-                    last: self.last_error.clone(),
+                    last: self.last_error.as_deref().map(str::to_owned),
                 });
             }
             Phase::Starting => self.wake(self.started + START_TIMEOUT),
@@ -163,8 +164,15 @@ impl Client {
             return;
         };
         self.dirty = true;
-        self.cluster
-            .disconnected(session.node, session.is_ready(), now, &mut self.rng);
+        let words: Arc<str> = reason.into();
+        let why = Reason::words(Arc::clone(&words), now);
+        self.cluster.disconnected(
+            session.node,
+            session.is_ready(),
+            why.clone(),
+            now,
+            &mut self.rng,
+        );
         self.cluster.refresh.disconnected(connection);
         self.cluster.refresh.want();
         if self.identity.asked_on == Some(connection) {
@@ -182,8 +190,11 @@ impl Client {
         let was_idle = session.idle_since().is_some();
         for (slot, id) in session.into_unanswered() {
             self.unanswered(slot, id, now);
+            if let Some(partition) = self.partitions.get_mut(slot) {
+                partition.troubled(Some(why.clone()), now);
+            }
         }
-        self.last_error = Some(reason.to_owned());
+        self.last_error = Some(words);
         if !was_idle {
             self.warn(kind, reason.to_owned());
         }
@@ -194,11 +205,18 @@ impl Client {
     }
 
     fn expire(&mut self, now: Instant) {
+        let nobody_answers = !self.sessions.values().any(Session::is_ready);
         for partition in &mut self.partitions {
             while let Some((records, attempts)) =
                 partition.expire(&self.rules, &mut self.memory, now)
             {
-                let last = self.last_error.clone();
+                let of_the_leader = partition
+                    .leader
+                    .and_then(|leader| self.cluster.node(leader)?.failure.as_ref());
+                let last = match (partition.leader, &self.last_error) {
+                    (None, Some(words)) if nobody_answers => Some(words.as_ref().to_owned()),
+                    _ => Reason::newer(partition.reason(), of_the_leader).map(Reason::to_string),
+                };
                 let error = DeliveryError::TimedOut {
                     partition: partition.index,
                     attempts,

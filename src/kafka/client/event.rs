@@ -61,6 +61,18 @@ pub enum Event {
         /// Why.
         error: DeliveryError,
     },
+    /// A partition whose records waited for a second or longer, because of its leader or of what that answered, has
+    /// acknowledged some of them.
+    Recovered {
+        /// Which.
+        partition: i32,
+        /// How long it took.
+        after: Duration,
+        /// Records that waited, those just acknowledged included.
+        waited: usize,
+        /// Records that were given up meanwhile.
+        failed: usize,
+    },
     /// The close's deadline came before the end of the work.
     Abandoned {
         /// Records that were never sent.

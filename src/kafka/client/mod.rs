@@ -14,6 +14,7 @@
 //! * `accumulator`: records become batches; the memory bound.
 //! * `partition`: the order of a partition's batches; **when a batch may be sent, and when it may fail**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
+//! * `trouble`: what goes wrong, since when, and what it cost.
 //! * `session`: one connection. `cluster`: which brokers there are.
 //! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`, `produced`: what an answer means.
 //!
@@ -32,8 +33,10 @@ mod partitioner;
 mod produced;
 mod sequence;
 mod session;
+mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use accumulator::{DueTimes, Record};
@@ -85,7 +88,8 @@ pub struct Client {
     topic_creation: TopicCreation,
     /// Bytes of a record that did not fit: batches leave without lingering until it does.
     refused_bytes: Option<usize>,
-    last_error: Option<String>,
+    /// Why nobody could be asked, or the topic not be found, the last time.
+    last_error: Option<Arc<str>>,
     first_partition: usize,
     dirty: bool,
     wake_at: Option<Instant>,
@@ -251,7 +255,7 @@ impl Client {
         let unanswered = session.handle_written(correlation_id, now);
         self.dirty |= !unanswered.is_empty();
         for (slot, id) in unanswered {
-            self.acknowledge(slot, id);
+            self.acknowledge(slot, id, now);
         }
     }
 

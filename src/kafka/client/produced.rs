@@ -9,6 +9,7 @@ use super::answers::words;
 use super::event::{DeliveryError, Event, FatalError};
 use super::partition::{BatchId, GivenUp};
 use super::session::{SentBatch, SessionError};
+use super::trouble::Reason;
 use super::{Client, Phase};
 use crate::kafka::wire::error_code::ProduceAction;
 use crate::kafka::wire::message::{ProduceResponse, ProducedPartition};
@@ -71,7 +72,7 @@ impl Client {
         };
         let given_up = match code.produce_action() {
             ProduceAction::Acknowledged | ProduceAction::Duplicate => {
-                return self.acknowledge(slot, id);
+                return self.acknowledge(slot, id, now);
             }
             ProduceAction::Fatal => {
                 partition.retry(id, open, now, &mut self.rng);
@@ -100,9 +101,9 @@ impl Client {
             ProduceAction::Split => partition.split(id, &self.rules, &mut self.memory),
             ProduceAction::FailBatch => partition.fail(id, open),
         };
-        self.told(&outcome, given_up.is_none());
-        if let Some(given_up) = given_up {
-            self.refused(given_up, outcome);
+        match given_up {
+            Some(given_up) => self.refused(given_up, outcome),
+            None => self.tries_again(slot, &outcome, now),
         }
     }
 
@@ -126,16 +127,17 @@ impl Client {
     }
 
     /// A code that is not the end of its batch is worth a line; one that fails records is told with them.
-    fn told(&mut self, outcome: &ProducedPartition, tries_again: bool) {
-        let mut message = format!("partition {}: {}", outcome.index, outcome.error);
-        if let Some(told) = &outcome.error_message {
-            message.push_str(": ");
-            message.push_str(&words(told));
+    fn tries_again(&mut self, slot: usize, outcome: &ProducedPartition, now: Instant) {
+        let mut told = outcome.error.to_string();
+        if let Some(theirs) = &outcome.error_message {
+            told.push_str(": ");
+            told.push_str(&words(theirs));
         }
-        if tries_again {
-            self.warn("broker", format!("{message}; trying again"));
+        let message = format!("partition {}: {told}; trying again", outcome.index);
+        self.warn("broker", message);
+        if let Some(partition) = self.partitions.get_mut(slot) {
+            partition.troubled(Some(Reason::words(told, now)), now);
         }
-        self.last_error = Some(message);
     }
 
     fn refused(&mut self, given_up: GivenUp, outcome: ProducedPartition) {
@@ -162,14 +164,22 @@ impl Client {
         self.events.push_back(Event::Failed { records, error });
     }
 
-    pub(super) fn acknowledge(&mut self, slot: usize, id: BatchId) {
-        let batch = self
-            .partitions
-            .get_mut(slot)
-            .and_then(|partition| partition.acknowledge(id));
-        if let Some(batch) = batch {
-            let (records, due) = batch.finish(&mut self.memory);
-            self.events.push_back(Event::Acknowledged { records, due });
+    pub(super) fn acknowledge(&mut self, slot: usize, id: BatchId, now: Instant) {
+        let Some(partition) = self.partitions.get_mut(slot) else {
+            return;
+        };
+        let Some((batch, recovery)) = partition.acknowledge(id, now) else {
+            return;
+        };
+        let (records, due) = batch.finish(&mut self.memory);
+        self.events.push_back(Event::Acknowledged { records, due });
+        if let Some(recovery) = recovery {
+            self.events.push_back(Event::Recovered {
+                partition: partition.index,
+                after: recovery.after,
+                waited: recovery.waited,
+                failed: recovery.failed,
+            });
         }
     }
 

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use super::accumulator::{Batch, Memory, OpenBatch, Record};
 use super::backoff::Backoff;
 use super::sequence::{EpochExhausted, ProducerIdentity, Sequencer};
+use super::trouble::Trouble;
 use crate::kafka::wire::Compression;
 use crate::kafka::wire::compression::CompressionError;
 
@@ -76,7 +77,7 @@ pub(super) enum Poll {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Sent { connection: u64 },
+    Sent { connection: u64, at: Instant },
     Retry,
 }
 
@@ -138,6 +139,7 @@ pub(super) struct Partition {
     confirmed_on: Option<u64>,
     retry_at: Option<Instant>,
     backoff: Backoff,
+    trouble: Option<Trouble>,
     next_id: u64,
 }
 
@@ -155,6 +157,7 @@ impl Partition {
             confirmed_on: None,
             retry_at: None,
             backoff: Backoff::new(RETRY_BACKOFF, RETRY_BACKOFF_MAX),
+            trouble: None,
             next_id: 0,
         }
     }
@@ -211,6 +214,13 @@ impl Partition {
             .iter()
             .map(|tracked| tracked.batch.records)
             .sum()
+    }
+
+    /// Records that are neither acknowledged nor failed.
+    fn records(&self) -> usize {
+        let ready: usize = self.ready.iter().map(|batch| batch.records).sum();
+        let open = self.open.as_ref().map_or(0, OpenBatch::records);
+        self.records_in_flight() + ready + open
     }
 
     /// The next batch to be sent, if the rules allow one. See the module for them.
@@ -279,6 +289,7 @@ impl Partition {
             if let Some(late) = self.tracked.iter().position(|batch| batch.overtaken)
                 && let Some(late) = self.tracked.remove(late)
             {
+                self.lost(late.batch.records);
                 return Err(Poll::Overtaken(late.batch.finish(memory).0));
             }
             self.raise_epoch = false;
@@ -319,6 +330,7 @@ impl Partition {
         };
         tracked.fate = Fate::Sent {
             connection: moment.connection,
+            at: moment.now,
         };
         tracked.batch.attempts += 1;
         Poll::Send(tracked.id, Arc::clone(&tracked.batch.bytes))
@@ -338,6 +350,7 @@ impl Partition {
         let bytes = Arc::clone(&batch.bytes);
         let fate = Fate::Sent {
             connection: moment.connection,
+            at: moment.now,
         };
         self.tracked.push_back(Tracked {
             id,

@@ -7,18 +7,51 @@ use std::time::Instant;
 
 use super::{Abandoned, BatchId, Fate, GivenUp, Partition, Rules, Tracked};
 use crate::kafka::client::accumulator::{Batch, Memory};
+use crate::kafka::client::trouble::{Reason, Recovery, Trouble};
 
 impl Partition {
-    /// The broker has the batch.
-    pub(in super::super) fn acknowledge(&mut self, id: BatchId) -> Option<Batch> {
+    /// The broker has the batch. One that was sent since a trouble began ends it. One that was sent before proves nothing; but
+    /// without anything left that waits there is no trouble either.
+    pub(in super::super) fn acknowledge(
+        &mut self,
+        id: BatchId,
+        now: Instant,
+    ) -> Option<(Batch, Option<Recovery>)> {
         let position = self.position(id)?;
         self.overtake(position);
         let tracked = self.tracked.remove(position)?;
-        if let Fate::Sent { connection } = tracked.fate {
+        let mut recovery = None;
+        if let Fate::Sent { connection, at } = tracked.fate {
             self.confirmed_on = Some(connection);
+            if let Some(trouble) = self.trouble.take_if(|trouble| trouble.since <= at) {
+                recovery = trouble.over(tracked.batch.records + self.records(), now);
+            } else if self.is_empty() {
+                self.trouble = None;
+            }
         }
         self.backoff.reset();
-        Some(tracked.batch)
+        Some((tracked.batch, recovery))
+    }
+
+    /// Something keeps the records that are here from being acknowledged; `reason`, if there is anything new to say.
+    pub(in super::super) fn troubled(&mut self, reason: Option<Reason>, now: Instant) {
+        let trouble = self.trouble.get_or_insert_with(|| Trouble::new(now));
+        if reason.is_some() {
+            trouble.reason = reason;
+        }
+    }
+
+    /// What went wrong last since the last acknowledgement.
+    pub(in super::super) fn reason(&self) -> Option<&Reason> {
+        self.trouble.as_ref()?.reason.as_ref()
+    }
+
+    /// Records are given up.
+    pub(super) fn lost(&mut self, records: usize) -> usize {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.failed += records;
+        }
+        records
     }
 
     /// The batch will not be sent again. `may_be_written`: the answer that says so does not say that it is not in the log. Its
@@ -38,6 +71,7 @@ impl Partition {
             self.overtake(position);
         }
         self.sequencer.left_a_hole();
+        self.lost(tracked.batch.records);
         GivenUp {
             batch: tracked.batch,
             may_be_written: tracked.may_be_written,
@@ -69,6 +103,7 @@ impl Partition {
         };
         tracked.fate = Fate::Retry;
         tracked.may_be_written |= may_be_written;
+        self.troubled(None, now);
         // Batches that come back together are one failure.
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = Some(now + self.backoff.after_failure(rng));
@@ -209,10 +244,14 @@ impl Partition {
             if !expired(batch.created) {
                 return None;
             }
-            return Some((self.ready.pop_front()?.finish(memory).0, 0));
+            let records = self.ready.pop_front()?.finish(memory).0;
+            return Some((self.lost(records), 0));
         }
-        let open = self.open.take_if(|open| expired(open.created))?;
-        Some((open.discard(memory), 0))
+        let records = self
+            .open
+            .take_if(|open| expired(open.created))?
+            .discard(memory);
+        Some((self.lost(records), 0))
     }
 
     /// When [`Partition::expire`] will next have something to do, if time alone brings it.

@@ -14,6 +14,7 @@ mod history;
 mod network;
 mod partition;
 mod producing;
+mod recovery;
 mod session;
 mod starting;
 

@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn acknowledge(&mut self, id: BatchId) {
-        let batch = self.partition.acknowledge(id).unwrap();
+        let (batch, _) = self.partition.acknowledge(id, self.now).unwrap();
         batch.finish(&mut self.memory);
     }
 
