@@ -29,7 +29,7 @@ pub struct Config {
     pub discard: bool,
     /// Creates a topic with so many partitions when a Metadata request that allows it names an unknown one.
     pub auto_create_partitions: Option<usize>,
-    /// Prints every violation on standard error as it happens.
+    /// Prints violations on standard error as they happen, the first twenty of them.
     pub announce: bool,
     /// What is answered where Kafka's releases differ.
     pub sequences: SequenceRules,

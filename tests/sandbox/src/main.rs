@@ -2,7 +2,7 @@
 //!
 //! `sandbox run -- PROGRAM` starts a broker and a registry, tells PROGRAM of them by its environment, and ends as
 //! PROGRAM does; `sandbox serve` serves until SIGINT, SIGTERM or SIGHUP. Both say what clients
-//! do wrong as it happens, and end with what every topic took. All of it is said on standard error, so that standard
+//! do wrong as it happens, for the first twenty times, and end with what every topic took. All of it is said on standard error, so that standard
 //! output is the program's own.
 
 mod options;
@@ -106,7 +106,7 @@ impl Servers {
                 .filter(|&name| name == self.topic || state.record_count(name) > 0)
                 .map(|name| (name.to_owned(), state.partition_record_counts(name)))
                 .collect();
-            (topics, state.violations().len())
+            (topics, state.violation_count())
         });
         for (name, counts) in topics {
             let total: u64 = counts.iter().sum();
@@ -121,7 +121,12 @@ impl Servers {
             );
         }
         if violations > 0 {
-            eprintln!("sandbox: {violations} violations, see above");
+            let noun = if violations == 1 {
+                "violation"
+            } else {
+                "violations"
+            };
+            eprintln!("sandbox: {violations} {noun}, see above");
         }
         violations == 0
     }

@@ -15,8 +15,10 @@ use super::producer_state::Producers;
 
 /// The leader of a partition that has none.
 pub(crate) const NO_LEADER: i32 = -1;
-/// How many violations and refusals are kept; the rest is only counted.
+/// How many violations and refusals are kept.
 const NOTES_MAX: usize = 10_000;
+/// How many violations are printed; the rest is only counted.
+const ANNOUNCED_MAX: u64 = 20;
 
 /// What [`crate::Sandbox::wait_for`] looks at.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct State {
     pub(crate) disturbed: bool,
     announce: bool,
     violations: Vec<String>,
+    violation_count: u64,
     refusals: Vec<Refused>,
     requests: HashMap<i16, u64>,
     kept: Kept,
@@ -98,6 +101,7 @@ impl State {
             disturbed: false,
             announce,
             violations: Vec::new(),
+            violation_count: 0,
             refusals: Vec::new(),
             requests: HashMap::new(),
             kept: Kept::default(),
@@ -157,6 +161,11 @@ impl State {
         &self.violations
     }
 
+    /// How many there were, of which [`State::violations`] holds the first 10,000.
+    pub fn violation_count(&self) -> u64 {
+        self.violation_count
+    }
+
     /// The batches that were not appended for a reason of the broker's own.
     pub fn refusals(&self) -> &[Refused] {
         &self.refusals
@@ -167,10 +176,14 @@ impl State {
     }
 
     pub(crate) fn note_violation(&mut self, message: String) {
-        if self.violations.len() < NOTES_MAX {
-            if self.announce {
-                eprintln!("sandbox: VIOLATION: {message}");
+        self.violation_count += 1;
+        if self.announce && self.violation_count <= ANNOUNCED_MAX {
+            eprintln!("sandbox: VIOLATION: {message}");
+            if self.violation_count == ANNOUNCED_MAX {
+                eprintln!("sandbox: further violations are only counted");
             }
+        }
+        if self.violations.len() < NOTES_MAX {
             self.violations.push(message);
         }
     }
