@@ -1,5 +1,7 @@
 //! Connections that end, peers that break the protocol, leaders that move: what was sent is sent again, the same bytes.
 
+mod changes;
+
 use kafka_protocol::messages::{BrokerId, produce_response};
 
 use super::*;

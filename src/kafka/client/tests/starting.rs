@@ -107,6 +107,7 @@ fn no_broker_for_30_seconds_is_fatal_with_the_last_reason_and_nothing_more_is_tr
     assert!(rig.connects.is_empty(), "{:?}", rig.connects);
 }
 
+/// Scenario 31.
 #[test]
 fn a_connection_that_is_accepted_and_never_answers_is_given_up_and_another_tried() {
     let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
@@ -117,6 +118,7 @@ fn a_connection_that_is_accepted_and_never_answers_is_given_up_and_another_tried
     assert_eq!(rig.closes[0], "boot");
 }
 
+/// Scenario 31.
 #[test]
 fn a_metadata_request_that_is_never_answered_is_noticed_without_other_input() {
     let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
@@ -182,6 +184,7 @@ fn a_hint_that_does_not_decrease_closes_the_connection_instead_of_asking_for_eve
     assert_eq!(rig.closes[..3], ["boot", "boot", "boot"]);
 }
 
+/// Scenario 33.
 #[test]
 fn a_broker_without_a_common_version_is_fatal_and_says_what_it_speaks() {
     let mut cluster = FakeCluster::new(1, 1);
@@ -216,6 +219,22 @@ fn versions_are_the_highest_that_both_speak() {
     };
     assert_eq!(version(ApiKey::Metadata), 8);
     assert_eq!(version(ApiKey::InitProducerId), 3);
+}
+
+/// Scenario 33.
+#[test]
+fn a_broker_that_offers_versions_which_it_no_longer_has_is_asked_in_the_newest_of_ours() {
+    // Kafka 4 takes none below 3, and offers 0 for the sake of old clients.
+    for (offered, spoken) in [((0, 13), 12), ((0, 3), 3), ((3, 3), 3)] {
+        let mut cluster = FakeCluster::new(1, 1);
+        cluster.versions.insert(0, offered);
+        let mut rig = Rig::ready(config(), cluster);
+        rig.send(&["a"]);
+        let produce = rig.take_produce();
+        assert_eq!(produce.version, spoken, "{offered:?}");
+        rig.ack(&produce);
+        assert_eq!(rig.ledger.acknowledged, 1);
+    }
 }
 
 /// Scenario 27.
@@ -338,6 +357,23 @@ fn a_producer_id_is_asked_for_again_while_the_coordinator_loads_and_refused_for_
     );
 }
 
+/// Scenario 35.
+#[test]
+fn a_topic_without_partitions_is_asked_about_until_it_has_some() {
+    let mut cluster = FakeCluster::new(1, 1);
+    cluster.leaders.clear();
+    let mut rig = Rig::new(config(), cluster);
+    rig.advance(secs(10));
+    assert!(!rig.client.wants_records());
+    assert!(rig.events.is_empty(), "{:?}", rig.events);
+    let asked = rig.count(ApiKey::Metadata);
+    assert!((8..30).contains(&asked), "{asked}");
+    rig.cluster.leaders = vec![1, 1];
+    rig.advance_until(secs(2), |rig| rig.client.wants_records());
+    assert!(matches!(rig.events[..], [Event::Ready { partitions: 2 }]));
+}
+
+/// Scenario 35.
 #[test]
 fn a_partition_without_a_leader_is_asked_about_until_it_has_one() {
     let mut cluster = FakeCluster::new(1, 2);
@@ -352,6 +388,7 @@ fn a_partition_without_a_leader_is_asked_about_until_it_has_one() {
     rig.advance_until(secs(2), |rig| !rig.produces.is_empty());
 }
 
+/// Scenario 35.
 #[test]
 fn a_leader_that_metadata_gives_no_address_of_is_asked_about_again() {
     let mut cluster = FakeCluster::new(1, 1);
