@@ -308,22 +308,6 @@ fn a_throttled_producer_goes_on() {
     assert_all(&peers.kafka, 1000);
 }
 
-/// Scenario 17, and 16.
-#[test]
-fn a_broker_that_has_forgotten_the_producer_is_no_trouble() {
-    let peers = Peers::start();
-    let program = peers.setup("--interval 1ms").start();
-    for round in 1..4 {
-        peers.wait_records(round * 50);
-        peers.kafka.forget_producers();
-    }
-    peers.wait_records(200);
-    program.signal("INT");
-    let ended = program.end();
-    ended.expect_code(0);
-    assert_all(&peers.kafka, ended.ledger().generated);
-}
-
 /// Scenario 30.
 #[test]
 fn connections_cut_again_and_again_cost_nothing() {

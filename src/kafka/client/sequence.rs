@@ -99,6 +99,7 @@ pub(super) fn advance(sequence: i32, records: usize) -> i32 {
 mod tests {
     use super::*;
 
+    /// Scenario 19.
     #[test]
     fn sequences_count_records_and_wrap_to_zero_after_the_largest() {
         assert_eq!(advance(0, 10), 10);

@@ -170,6 +170,7 @@ fn frames_arrive_whole_however_they_were_cut() {
     );
 }
 
+/// Scenario 11.
 #[test]
 fn an_end_in_the_middle_of_a_frame_is_told_as_such() {
     let (link, mut peer, events, port) = connected();
@@ -183,6 +184,7 @@ fn an_end_in_the_middle_of_a_frame_is_told_as_such() {
     );
 }
 
+/// Scenario 37.
 #[test]
 fn a_frame_of_absurd_size_ends_the_link() {
     let (link, mut peer, events, port) = connected();

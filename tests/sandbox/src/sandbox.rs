@@ -147,12 +147,14 @@ impl Sandbox {
             .update(|state| state.create_topic(topic, partitions))
     }
 
-    /// Deletes a topic and all that it holds.
-    pub fn delete_topic(&self, topic: &str) {
+    /// Deletes a topic and all that it holds; returns how many records it had ever taken.
+    pub fn delete_topic(&self, topic: &str) -> u64 {
         self.shared.update(|state| {
             state.disturbed = true;
+            let taken = state.record_count(topic);
             state.topics.remove(topic);
-        });
+            taken
+        })
     }
 
     /// Forgets what every producer wrote, as a broker does when producer ids expire.

@@ -220,7 +220,7 @@ fn a_recreated_topic_is_empty_and_has_another_id() {
     let mut client = Client::to(&sandbox);
     assert_eq!(client.produce(0, &batch(1)).error_code, 0);
     let before = client.call(12, &metadata_of(TOPIC)).unwrap().topics[0].topic_id;
-    sandbox.delete_topic(TOPIC);
+    assert_eq!(sandbox.delete_topic(TOPIC), 1);
     assert_eq!(client.produce(0, &batch(1)).error_code, 3);
     assert!(sandbox.create_topic(TOPIC, 1));
     assert_ne!(

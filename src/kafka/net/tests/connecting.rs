@@ -1,6 +1,7 @@
 //! The way to the connection: names, addresses, refusals, silence.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
 use super::super::resolve::Lookup;
 use super::*;
@@ -80,6 +81,30 @@ fn a_name_is_resolved_by_the_system() {
     assert_eq!(join(link), Ok(()));
 }
 
+/// Scenario 29.
+#[test]
+fn each_link_asks_anew_where_its_host_is() {
+    let addresses = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..2 {
+        let (listener, port) = listener();
+        *addresses.lock().unwrap() = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+        let asked = Arc::clone(&addresses);
+        let lookup: Lookup = Box::new(move |_| Ok(asked.lock().unwrap().clone()));
+        let (events, receiver) = unbounded();
+        let link = Link::open_with(config("broker.test", 9092), events, lookup).unwrap();
+        listener.accept().unwrap();
+        assert_eq!(
+            next(&receiver),
+            LinkEvent::Connected {
+                connection: CONNECTION
+            }
+        );
+        link.close();
+        assert_eq!(join(link), Ok(()));
+    }
+}
+
+/// Scenario 29.
 #[test]
 fn the_second_address_is_used_when_the_first_refuses() {
     let (listener, port) = listener();
@@ -216,6 +241,7 @@ mod unanswered {
         );
     }
 
+    /// Scenario 29.
     #[test]
     fn an_unanswered_address_leaves_time_for_the_next() {
         let unanswered = full_listener();
