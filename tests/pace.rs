@@ -10,7 +10,7 @@
 
 mod support;
 
-use sandbox::{ApiKey, Config};
+use sandbox::{ApiKey, Config, Fault, FaultRule};
 use support::shoes::assert_all;
 use support::{Ledger, Peers};
 
@@ -22,6 +22,7 @@ fn is_over_a_second(line: &str) -> bool {
     behind.is_some_and(|behind| !behind.ends_with("ms") && behind != "1s")
 }
 
+/// Scenario 44.
 #[test]
 fn a_full_buffer_makes_the_generator_wait_and_is_told_as_lateness() {
     let peers = Peers::with(Config {
@@ -49,6 +50,7 @@ fn a_full_buffer_makes_the_generator_wait_and_is_told_as_lateness() {
     assert_eq!(peers.kafka.record_count("js_shoe"), ledger.generated);
 }
 
+/// Scenario 44.
 #[test]
 fn what_is_generated_and_not_taken_stays_within_the_memory() {
     let peers = Peers::with(Config {
@@ -73,6 +75,48 @@ fn what_is_generated_and_not_taken_stays_within_the_memory() {
     // A record with its key and its overhead takes more than 128 bytes; four chunks of 256 KiB are on their way besides.
     let most = (3 * 1024 * 1024 + 4 * 256 * 1024) / 128;
     assert!((1..most).contains(&ledger.generated), "{ledger:?}");
+}
+
+/// What a pair of a statistics line says.
+fn value<'a>(line: &'a str, name: &str) -> &'a str {
+    let mut pairs = line.split(", ");
+    let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no {name} in {line}"))
+}
+
+/// Scenario 44.
+#[test]
+fn the_process_itself_does_not_grow_once_the_buffer_is_full() {
+    const MIB: u64 = 1 << 20;
+    const LINES_MAX: usize = 300;
+    let peers = Peers::start();
+    let hang = FaultRule::new(ApiKey::Produce, Fault::HangBefore);
+    peers.kafka.fault(hang.times(usize::MAX));
+    let mut program = peers
+        .setup("--interval 1us --stats-interval 100ms --shutdown-timeout 0s")
+        .env("KAFKA_BUFFER_MEMORY", "16MiB")
+        .start();
+    // Full is what stays the same over ten lines, while a million messages a second are wanted.
+    let (mut full, mut peak, mut same) = (String::new(), 0, 0);
+    for _ in 0..LINES_MAX {
+        let line = program.line("📊 Stats: Produced=0, ");
+        let buffered = value(&line, "Buffered");
+        same += 1;
+        if buffered == "0" || buffered != full {
+            (full, peak, same) = (buffered.to_owned(), program.peak_bytes(), 0);
+        }
+        if same == 10 {
+            break;
+        }
+    }
+    assert_eq!(same, 10, "Buffered={full} at last");
+    assert!(peak < 64 * MIB, "{} MiB", peak / MIB);
+    let grown = program.peak_bytes() - peak;
+    assert!(grown < 2 * MIB, "{} KiB", grown / 1024);
+    program.signal("INT");
+    let ended = program.end();
+    ended.expect_code(1);
+    ended.ledger();
 }
 
 #[test]

@@ -200,3 +200,23 @@ fn timestamps_of_a_clock_that_is_stepped_back_and_forth_arrive_as_they_were_told
     rig.ack(&produce);
     assert_eq!(rig.ledger.acknowledged, 1 + told.len());
 }
+
+/// Scenario 30.
+#[test]
+fn a_request_that_crosses_the_brokers_idle_close_is_sent_again_on_a_new_connection() {
+    let mut rig = Rig::simple().warmed_up();
+    rig.advance(secs(8 * 60));
+    rig.send(&["a"]);
+    rig.send(&["b"]);
+    let sent: Vec<_> = rig.produces.iter().map(|p| p.batch().bytes).collect();
+    let old = rig.produces[0].connection;
+    // The broker closed before it read any of it.
+    rig.cut(old);
+    for bytes in sent {
+        let again = next_produce(&mut rig);
+        assert_ne!(again.connection, old);
+        assert_eq!(again.batch().bytes, bytes);
+        rig.ack(&again);
+    }
+    assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (3, 0));
+}
