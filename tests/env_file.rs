@@ -27,6 +27,7 @@ fn run_with(secret: &str, file: impl AsRef<[u8]>) -> (Ended, Peers) {
     (setup.file(".env", file).run(), peers)
 }
 
+/// Scenario 45.
 #[test]
 fn every_way_to_write_a_secret_down_is_read_as_it_is_meant() {
     let plain = r#"p=a#b ' " \ $HOME `id` ü%"#;
@@ -55,6 +56,7 @@ fn every_way_to_write_a_secret_down_is_read_as_it_is_meant() {
     }
 }
 
+/// Scenario 45.
 #[test]
 fn comments_exports_spaces_line_ends_and_a_byte_order_mark_are_no_trouble() {
     let lines = [
@@ -77,6 +79,7 @@ fn comments_exports_spaces_line_ends_and_a_byte_order_mark_are_no_trouble() {
     }
 }
 
+/// Scenario 45.
 #[test]
 fn a_quoted_value_may_span_lines_though_no_setting_does() {
     let file =
@@ -134,6 +137,7 @@ fn every_wrong_line_is_named_with_its_number_and_never_repeated() {
     assert_eq!(ended.stdout, "");
 }
 
+/// Scenario 45.
 #[test]
 fn a_file_that_is_not_utf8_is_refused_with_the_line() {
     for (file, line, word) in [
@@ -147,6 +151,7 @@ fn a_file_that_is_not_utf8_is_refused_with_the_line() {
     }
 }
 
+/// Scenario 45.
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
     // A folder stands for it: permissions do not stop root.
@@ -165,6 +170,7 @@ fn a_file_of_absurd_size_is_refused() {
     ended.line("❌ .env: ");
 }
 
+/// Scenario 45.
 #[test]
 fn no_file_is_fine_and_a_named_one_must_exist() {
     Setup::new("--dry-run --count 1").run().expect_code(0);

@@ -106,6 +106,7 @@ fn what_is_no_broker_is_told_by_what_it_says() {
     }
 }
 
+/// Scenarios 3 and 4.
 #[test]
 fn brokers_that_die_and_return_cost_nothing() {
     let peers = several_nodes(3);
@@ -136,6 +137,7 @@ fn brokers_that_die_and_return_cost_nothing() {
     assert_all(&peers.kafka, ledger.generated);
 }
 
+/// Scenario 6.
 #[test]
 fn leaders_that_move_are_followed() {
     let peers = several_nodes(3);
@@ -152,7 +154,7 @@ fn leaders_that_move_are_followed() {
     assert_all(&peers.kafka, ended.ledger().generated);
 }
 
-/// Scenarios 10 and 12.
+/// Scenarios 10, 11 and 12.
 #[test]
 fn a_lost_request_or_answer_is_sent_again_and_not_duplicated() {
     for lost in [
@@ -199,6 +201,8 @@ fn an_answer_that_makes_no_sense_cuts_the_connection_and_costs_nothing() {
 }
 
 /// Every code after which the same records may still be taken.
+///
+/// Scenarios 16 and 22.
 #[test]
 fn error_codes_that_pass_cost_nothing() {
     for code in [2, 3, 5, 6, 7, 9, 10, 13, 19, 20, 45, 46, 47, 56, 59, 80, 89] {
@@ -257,6 +261,7 @@ fn error_codes_that_do_not_pass_are_counted_and_told_once() {
     }
 }
 
+/// Scenario 20.
 #[test]
 fn records_that_are_not_taken_before_the_delivery_timeout_are_failed() {
     let peers = Peers::start();
@@ -283,7 +288,7 @@ fn records_that_are_not_taken_before_the_delivery_timeout_are_failed() {
     assert_eq!(peers.kafka.record_count("js_shoe"), 0);
 }
 
-/// Scenario 31.
+/// Scenarios 5 and 31.
 #[test]
 fn a_broker_that_stops_answering_is_left_after_the_request_timeout() {
     for mute in [Fault::HangBefore, Fault::HangAfter] {
@@ -325,6 +330,8 @@ fn connections_cut_again_and_again_cost_nothing() {
 }
 
 /// A mistake of an address: a port behind which nobody ever answers.
+///
+/// Scenario 31.
 #[test]
 fn a_port_that_takes_connections_and_says_nothing_does_not_hide_the_broker() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();

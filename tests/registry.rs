@@ -58,6 +58,7 @@ fn the_schema_is_registered_once_however_often_it_runs() {
     assert_eq!(body["schema"], continuous_producer::shoe::SCHEMA);
 }
 
+/// Scenario 40.
 #[test]
 fn a_registry_that_is_down_at_the_start_is_waited_for() {
     let peers = Peers::start();
@@ -71,6 +72,7 @@ fn a_registry_that_is_down_at_the_start_is_waited_for() {
     assert_all(&peers.kafka, 10);
 }
 
+/// Scenario 40.
 #[test]
 fn passing_trouble_is_waited_out() {
     for trouble in [
@@ -92,6 +94,7 @@ fn passing_trouble_is_waited_out() {
     }
 }
 
+/// Scenario 40.
 #[test]
 fn the_second_url_is_asked_where_the_first_is_in_trouble() {
     let first = Registry::start(&RegistrySettings::default()).unwrap();
@@ -115,6 +118,7 @@ fn the_second_url_is_asked_where_the_first_is_in_trouble() {
     }
 }
 
+/// Scenario 40.
 #[test]
 fn every_refusal_ends_the_run_with_the_registrys_own_words_and_advice() {
     let unwilling = [
@@ -146,6 +150,7 @@ fn fail_registration(peers: &Peers, fault: &RegistryFault) -> Setup {
     peers.setup("--count 10 --interval 0")
 }
 
+/// Scenario 40.
 #[test]
 fn what_is_refused_is_not_asked_of_the_second_url() {
     let second = Registry::start(&RegistrySettings::default()).unwrap();
@@ -158,6 +163,7 @@ fn what_is_refused_is_not_asked_of_the_second_url() {
     assert_eq!(second.requests().len(), 0);
 }
 
+/// Scenario 40.
 #[test]
 fn without_registration_the_schema_must_be_there() {
     let peers = Peers::start();
@@ -229,6 +235,7 @@ fn credentials_are_sent_and_never_shown() {
     ended.expect_code(0).expect_no("hush");
 }
 
+/// Scenario 40.
 #[test]
 fn a_redirect_is_told_and_carries_nothing_elsewhere() {
     let elsewhere = Registry::start(&RegistrySettings::default()).unwrap();
@@ -245,6 +252,7 @@ fn a_redirect_is_told_and_carries_nothing_elsewhere() {
     assert_eq!(elsewhere.requests().len(), 0);
 }
 
+/// Scenario 40.
 #[test]
 fn what_is_no_registry_is_called_none() {
     for nonsense in [
@@ -266,6 +274,7 @@ fn what_is_no_registry_is_called_none() {
     }
 }
 
+/// Scenario 40.
 #[test]
 fn a_registrys_words_cannot_forge_lines_nor_fill_the_screen() {
     let peers = Peers::start();

@@ -219,6 +219,7 @@ fn a_record_whose_answer_was_lost_is_never_called_unsent() {
     assert_eq!(ended.ledger(), lost(1, 0));
 }
 
+/// Scenario 24.
 #[test]
 fn a_full_buffer_is_drained_after_the_signal() {
     let peers = one_partition();

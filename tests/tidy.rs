@@ -1,10 +1,12 @@
-//! The house stays in order: the import rule, what a room never names, file sizes, and the README's settings table.
+//! The house stays in order: the import rule, what a room never names, file sizes, the README's settings table, and the
+//! tests' own table of scenarios.
 //!
 //! Each rule is checked on the source text up to a file's tests, comments left out. A rule that finds no file to check fails:
 //! a moved room must not switch it off.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +59,30 @@ const PURE_ROOMS: &[&str] = &["src/kafka/wire", "src/kafka/client", "src/shoe"];
 const UNFINISHED: &[&str] = &["TODO", "FIXME", "todo!", "unimplemented!"];
 const PANICS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!("];
 
+/// Where the wall clock is read.
+const WALL_CLOCK: &str = "src/report/time.rs";
+/// And for what: records' timestamps, when the last one was acknowledged, the time of a line. Nothing waits by it.
+const WALL_CLOCK_READERS: &[&str] = &[
+    "src/pipeline/generator.rs",
+    "src/pipeline/producer.rs",
+    "src/report/log.rs",
+    WALL_CLOCK,
+];
+
+/// The scenarios that each have a test, or a word why not yet.
+const SCENARIOS: std::ops::RangeInclusive<u32> = 1..=45;
+/// What the table calls a layer, and where its tests are; the first place that fits counts.
+const LAYERS: &[(&str, &str)] = &[
+    ("core", "src/kafka/client/tests/"),
+    ("link", "src/kafka/net/tests"),
+    ("unit", "src/"),
+    ("house", "tests/tidy.rs"),
+    ("hostile input", "tests/hostile"),
+    ("simulation", "tests/simulation/"),
+    ("process", "tests/"),
+];
+const NOT_YET: &str = "not yet";
+
 #[test]
 fn every_room_imports_only_what_the_rule_allows() {
     let mut broken = Vec::new();
@@ -107,6 +133,62 @@ fn no_file_outgrows_its_room() {
     );
 }
 
+/// Scenario 43.
+#[test]
+fn the_wall_clock_is_read_in_one_place_and_never_waited_by() {
+    let naming = |word: &str| -> Vec<String> {
+        let files = code_of("src").into_iter();
+        let files = files.filter(|(_, code)| code.contains(word));
+        files.map(|(file, _)| relative(&file)).collect()
+    };
+    assert_eq!(naming("SystemTime"), [WALL_CLOCK]);
+    assert_eq!(naming("now_ms()"), WALL_CLOCK_READERS);
+}
+
+#[test]
+fn the_table_of_scenarios_has_all_of_them_and_the_tests_that_name_them() {
+    let readme = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let (_, table) = readme
+        .split_once("| number | what | layer | test |\n")
+        .unwrap();
+    let (mut numbers, mut told, mut wrong) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let lines = table.lines().take_while(|line| line.starts_with('|'));
+    for line in lines.skip(1) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, what, layer, test] = cells[..] else {
+            panic!("not four cells: {line}");
+        };
+        assert_eq!(number.is_empty(), what.is_empty(), "{line}");
+        if !number.is_empty() {
+            numbers.push(number.parse::<u32>().unwrap());
+        }
+        let test = test.trim_matches('`');
+        let place = LAYERS.iter().find(|(_, place)| test.starts_with(place));
+        if layer == NOT_YET {
+            assert!(!test.is_empty() && place.is_none(), "{line}");
+            continue;
+        }
+        if place.is_none_or(|(name, _)| *name != layer) {
+            wrong.push(format!("not of that layer: {line}"));
+        }
+        told.insert((test.to_owned(), *numbers.last().unwrap()));
+    }
+    assert!(numbers.into_iter().eq(SCENARIOS), "each once, in order");
+    let mut named = BTreeSet::new();
+    for file in ["src", "tests"].iter().flat_map(|place| rust_files(place)) {
+        for (name, number) in scenarios_of(&fs::read_to_string(&file).unwrap()) {
+            named.insert((format!("{}::{name}", relative(&file)), number));
+        }
+    }
+    for (test, number) in told.difference(&named) {
+        wrong.push(format!("no test that says `Scenario {number}.`: {test}"));
+    }
+    for (test, number) in named.difference(&told) {
+        wrong.push(format!("scenario {number} lacks a row: {test}"));
+    }
+    assert!(wrong.is_empty(), "tests/README.md:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_readme_shows_the_settings_table_of_the_code() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
@@ -129,6 +211,51 @@ fn assert_never(places: &[&str], words: &[&str]) {
         }
     }
     assert!(found.is_empty(), "not here:\n{}", found.join("\n"));
+}
+
+/// The tests of a file whose doc comments name scenarios: name and number. What is no test must name none.
+fn scenarios_of(text: &str) -> Vec<(String, u32)> {
+    let mut found = Vec::new();
+    let (mut doc, mut is_test) = (String::new(), false);
+    for line in text.lines().map(str::trim) {
+        if let Some(words) = line.strip_prefix("///") {
+            doc += words;
+        } else if line.starts_with("#[") {
+            is_test |= line == "#[test]";
+        } else {
+            let numbers = numbers_of(&doc);
+            let name = line
+                .strip_prefix("fn ")
+                .and_then(|rest| rest.split('(').next());
+            if !numbers.is_empty() {
+                assert!(
+                    is_test && name.is_some(),
+                    "no test, and names scenarios: {line}"
+                );
+            }
+            let name = name.unwrap_or_default();
+            found.extend(numbers.into_iter().map(|number| (name.to_owned(), number)));
+            (doc, is_test) = (String::new(), false);
+        }
+    }
+    found
+}
+
+/// The numbers behind the word, up to a full stop or a colon.
+fn numbers_of(doc: &str) -> Vec<u32> {
+    let lists = doc.split("Scenario").skip(1);
+    let numbers = lists.flat_map(|rest| {
+        let end = rest.find(['.', ':']).unwrap_or(rest.len());
+        rest[..end].split(|c: char| !c.is_ascii_digit())
+    });
+    let numbers = numbers.filter(|digits| !digits.is_empty());
+    numbers.map(|digits| digits.parse().unwrap()).collect()
+}
+
+/// Its path in the repository.
+fn relative(file: &Path) -> String {
+    let inside = file.strip_prefix(root()).unwrap();
+    inside.to_str().unwrap().to_owned()
 }
 
 /// The paths after `crate::` and `super::super::…` that a file names, as seen from the crate's root.
@@ -290,4 +417,38 @@ fn the_check_itself_sees_imports_in_every_form() {
         ["kafka::client::Client", "kafka::client::event::Event"]
     );
     assert!(!is_at_or_below("kafka::wireless", "kafka::wire"));
+}
+
+#[test]
+fn the_check_itself_sees_scenarios_in_every_form() {
+    // Written otherwise, or this very text would count.
+    let text = "
+        /// WORD 1.
+        #[test]
+        fn one() {
+        }
+
+        /// It does so. WORDs 2, 3 and 45: each.
+        /// And WORD 4.
+        #[cfg(unix)]
+        #[test]
+        fn two() {}
+
+        /// None.
+        #[test]
+        fn three() {}
+        fn helper() {}
+    ";
+    let found = scenarios_of(&text.replace("WORD", "Scenario"));
+    let found: Vec<(&str, u32)> = found.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    assert_eq!(
+        found,
+        [("one", 1), ("two", 2), ("two", 3), ("two", 45), ("two", 4)]
+    );
+    for no_test in [
+        "/// Scenario 1.\nfn helper() {}",
+        "/// Scenario 1.\nconst X: u8 = 1;",
+    ] {
+        assert!(std::panic::catch_unwind(|| scenarios_of(no_test)).is_err());
+    }
 }

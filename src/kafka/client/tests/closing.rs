@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Scenario 24.
 #[test]
 fn closing_sends_what_lingers_awaits_every_answer_and_closes_every_connection() {
     let config = ProducerConfig {

@@ -9,7 +9,7 @@ fn next_produce(rig: &mut Rig) -> Asked {
     rig.produces.remove(0)
 }
 
-/// Scenario 14.
+/// Scenarios 14 and 23.
 #[test]
 fn codes_7_and_20_leave_the_fate_open_and_the_same_bytes_go_out_again() {
     for code in [2, 7, 19, 20, 89] {
@@ -40,7 +40,7 @@ fn a_duplicate_is_a_success() {
     ));
 }
 
-/// Scenarios 15 and 16.
+/// Scenarios 15, 16 and 17.
 #[test]
 fn the_first_in_line_out_of_order_begins_a_new_epoch_at_0_and_later_ones_follow() {
     for code in [45, 59, 47] {

@@ -126,6 +126,7 @@ fn an_answer_to_nothing_closes_the_connection() {
     assert_eq!(rig.closes, ["broker-1"]);
 }
 
+/// Scenarios 5 and 13.
 #[test]
 fn a_request_that_is_not_answered_in_time_closes_the_connection_and_is_resent() {
     let mut rig = Rig::simple().warmed_up();
@@ -140,7 +141,7 @@ fn a_request_that_is_not_answered_in_time_closes_the_connection_and_is_resent() 
     assert_eq!(produce.batch().bytes, hung.batch().bytes);
 }
 
-/// Scenario 6.
+/// Scenarios 6 and 22.
 #[test]
 fn a_moved_leader_is_looked_up_and_gets_the_same_bytes() {
     for code in [3, 5, 6, 9, 13, 56, 72, 74, 80, 83, 100, 103] {
@@ -179,6 +180,7 @@ pub(super) fn with_leader(asked: &Asked, leader: i32, epoch: i32) -> ProduceResp
     ])
 }
 
+/// Scenario 6.
 #[test]
 fn a_leader_that_the_answer_names_is_used_at_once_even_if_it_was_not_known() {
     let mut rig = Rig::ready(config(), FakeCluster::new(1, 1)).warmed_up();

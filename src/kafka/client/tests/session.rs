@@ -68,6 +68,7 @@ fn answers_are_taken_in_the_order_of_the_requests_only() {
     assert!(matches!(error, SessionError::Broken(_)), "{error:?}");
 }
 
+/// Scenario 37.
 #[test]
 fn every_cut_of_an_answer_is_an_error_and_never_a_panic() {
     let now = Instant::now();
