@@ -184,7 +184,9 @@ fn the_table_of_scenarios_has_all_of_them_and_the_tests_that_name_them() {
         wrong.push(format!("no test that says `Scenario {number}.`: {test}"));
     }
     for (test, number) in named.difference(&told) {
-        wrong.push(format!("scenario {number} lacks a row: {test}"));
+        let place = LAYERS.iter().find(|(_, place)| test.starts_with(place));
+        let layer = place.map_or("?", |(name, _)| *name);
+        wrong.push(format!("add to {number}: | | | {layer} | `{test}` |"));
     }
     assert!(wrong.is_empty(), "tests/README.md:\n{}", wrong.join("\n"));
 }
