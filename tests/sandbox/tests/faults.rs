@@ -183,6 +183,26 @@ fn a_wrong_correlation_id_and_raw_bytes_come_as_ordered() {
 }
 
 #[test]
+fn an_overwritten_answer_is_whole_but_for_those_bytes() {
+    let sandbox = one_node();
+    order(&sandbox, Fault::Overwrite(8, vec![0xff; 5]));
+    order(&sandbox, Fault::Overwrite(1_000_000, vec![0xff; 5]));
+    let mut client = Client::to(&sandbox);
+    let frames: Vec<_> = (0..2)
+        .map(|_| {
+            let id = client.send(3, &produce_request(-1, 0, &batch(1)));
+            let frame = client.read_frame().unwrap();
+            assert_eq!(frame[..4], id.to_be_bytes());
+            frame
+        })
+        .collect();
+    assert_eq!(frames[0][4..9], [0xff; 5]);
+    assert_eq!(frames[1][4..8], 1_u32.to_be_bytes(), "one topic");
+    assert_eq!(frames[0].len(), frames[1].len());
+    assert_eq!(sandbox.record_count(TOPIC), 2);
+}
+
+#[test]
 fn a_gate_holds_a_request_or_its_answer_until_it_is_opened() {
     let sandbox = one_node();
     let request = sandbox.hold_next(ApiKey::Produce);

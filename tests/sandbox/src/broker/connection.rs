@@ -164,6 +164,10 @@ impl Connection<'_> {
                 frame.truncate(*bytes);
                 return self.stream.write_all(&frame).map(|()| false);
             }
+            Some(Fault::Overwrite(from, bytes)) => {
+                let places = frame.iter_mut().skip(*from);
+                places.zip(bytes).for_each(|(place, byte)| *place = *byte);
+            }
             _ => {}
         }
         self.stream.write_all(&frame).map(|()| true)

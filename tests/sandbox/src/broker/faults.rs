@@ -39,6 +39,9 @@ pub enum Fault {
     HangBefore,
     /// Done, and nothing is ever answered on this connection; it stays open.
     HangAfter,
+    /// Done; from this place on (in the frame, its length prefix included) these bytes stand in the answer instead of its
+    /// own; what does not fit is left out.
+    Overwrite(usize, Vec<u8>),
     /// Done and answered under another correlation id.
     WrongCorrelationId,
     /// Nothing is done; these bytes are sent instead of an answer, then the connection is cut.
