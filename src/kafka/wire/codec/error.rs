@@ -49,6 +49,11 @@ pub enum Problem {
         /// Bytes that there are.
         left: usize,
     },
+    /// Elements that would take more memory than all of a message may.
+    TooMuchMemory {
+        /// What they may take.
+        bytes_max: usize,
+    },
     /// Null, where the protocol has no null.
     UnexpectedNull,
     /// A string that is not UTF-8.
@@ -102,6 +107,9 @@ impl fmt::Display for Problem {
             Problem::NegativeLength { length } => write!(f, "length {length} is negative"),
             Problem::TooManyElements { count, left } => {
                 write!(f, "{count} elements cannot fit in the {left} bytes left")
+            }
+            Problem::TooMuchMemory { bytes_max } => {
+                write!(f, "takes more than {bytes_max} bytes of memory")
             }
             Problem::UnexpectedNull => f.write_str("must not be null"),
             Problem::NotUtf8 => f.write_str("is not UTF-8"),

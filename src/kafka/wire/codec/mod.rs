@@ -13,7 +13,7 @@ mod varint;
 mod writer;
 
 pub use error::{DecodeError, Problem};
-pub use reader::Reader;
+pub use reader::{ELEMENT_BYTES_MAX, Reader};
 pub use varint::{
     STORE_BYTES, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len,
     varlong_len,

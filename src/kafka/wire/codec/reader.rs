@@ -1,9 +1,17 @@
 //! The bounded cursor over what a peer sent.
 //!
 //! Invariant: `offset` is always the position of `rest` in the peer's bytes, so that every error names its byte; a read that
-//! fails takes nothing. Never allocates except for the elements of an array that were really decoded.
+//! fails takes nothing. Never allocates except for the elements of an array that were really decoded, and for all of them
+//! together no more than [`ELEMENT_BYTES_MAX`].
 
 use super::{DecodeError, Problem, VARINT_BYTES_MAX, VARLONG_BYTES_MAX};
+
+/// What the elements of a message's arrays may take in memory. An element of three bytes on the wire may take fifty here: a
+/// peer that sends nothing but those would else make the longest frame many times as long. Metadata of a topic with 100,000
+/// partitions takes a tenth of this.
+pub const ELEMENT_BYTES_MAX: usize = 16 << 20;
+/// For how many elements an array makes room at first.
+const ELEMENTS_AT_FIRST: usize = 4;
 
 /// A cursor over bytes that a peer sent. Every read is bounded and names the field, for the error's sake.
 #[derive(Debug)]
@@ -12,6 +20,8 @@ pub struct Reader<'a> {
     /// Where `rest` begins in what the peer sent.
     offset: usize,
     flexible: bool,
+    /// Of [`ELEMENT_BYTES_MAX`].
+    element_bytes_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -21,6 +31,7 @@ impl<'a> Reader<'a> {
             rest: bytes,
             offset: 0,
             flexible,
+            element_bytes_left: ELEMENT_BYTES_MAX,
         }
     }
 
@@ -173,7 +184,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Problem::NegativeLength`] below −1, [`Problem::TooManyElements`] when the count exceeds the bytes left (no element
-    /// of the protocol is empty), and whatever `element` answers.
+    /// of the protocol is empty), [`Problem::TooMuchMemory`], and whatever `element` answers.
     pub fn nullable_array<T>(
         &mut self,
         field: &'static str,
@@ -183,8 +194,12 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         let mut elements = Vec::new();
-        for _ in 0..count {
-            elements.push(element(self)?);
+        for nth in 0..count {
+            let element = element(self)?;
+            if elements.len() == elements.capacity() {
+                self.make_room(field, &mut elements, count - nth)?;
+            }
+            elements.push(element);
         }
         Ok(Some(elements))
     }
@@ -224,7 +239,9 @@ impl<'a> Reader<'a> {
             let size = self.unsigned_varint("tagged field size")?;
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let mut field = self.nested("tagged field", size)?;
-            if known(tag, &mut field)? {
+            let is_known = known(tag, &mut field)?;
+            self.element_bytes_left = field.element_bytes_left;
+            if is_known {
                 field.finish("tagged field")?;
             }
         }
@@ -309,6 +326,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Doubles an array, but not beyond the `missing` elements, nor beyond what all arrays together may take.
+    fn make_room<T>(
+        &mut self,
+        field: &'static str,
+        elements: &mut Vec<T>,
+        missing: usize,
+    ) -> Result<(), DecodeError> {
+        let more = elements.len().max(ELEMENTS_AT_FIRST).min(missing);
+        let bytes = more.saturating_mul(size_of::<T>());
+        let Some(left) = self.element_bytes_left.checked_sub(bytes) else {
+            let bytes_max = ELEMENT_BYTES_MAX;
+            return Err(self.error(field, Problem::TooMuchMemory { bytes_max }));
+        };
+        self.element_bytes_left = left;
+        elements.reserve_exact(more);
+        Ok(())
+    }
+
     /// Compact lengths are written plus one, so that 0 can mean null.
     fn compact_length(&mut self, field: &'static str) -> Result<Option<usize>, DecodeError> {
         let length = self.unsigned_varint(field)?.checked_sub(1);
@@ -335,139 +370,4 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problem<T: std::fmt::Debug>(result: Result<T, DecodeError>) -> Problem {
-        result.unwrap_err().problem().clone()
-    }
-
-    #[test]
-    fn a_count_beyond_the_bytes_is_refused_before_anything_is_read() {
-        for (bytes, flexible) in [
-            (&[0x7f, 0xff, 0xff, 0xff, 1][..], false),
-            (&[0xff, 0xff, 0xff, 0xff, 0x0f, 1], true),
-        ] {
-            let result = Reader::new(bytes, flexible)
-                .array("topics", |_| -> Result<(), _> { unreachable!() });
-            assert!(matches!(
-                problem(result),
-                Problem::TooManyElements { left: 1, .. }
-            ));
-        }
-    }
-
-    #[test]
-    fn lengths_below_minus_one_are_refused() {
-        let string = Reader::new(&[0xff, 0xfe, 0, 0], false)
-            .nullable_string("name")
-            .map(drop);
-        assert_eq!(problem(string), Problem::NegativeLength { length: -2 });
-        let array =
-            Reader::new(&[0x80, 0, 0, 0], false).nullable_array("topics", |r| r.i8("topic"));
-        assert_eq!(problem(array), Problem::NegativeLength { length: i32::MIN });
-    }
-
-    #[test]
-    fn null_is_only_where_the_protocol_has_null() {
-        for (bytes, flexible) in [(&[0xff; 4][..], false), (&[0], true)] {
-            assert_eq!(
-                Reader::new(bytes, flexible).nullable_string("rack"),
-                Ok(None)
-            );
-            assert_eq!(
-                problem(Reader::new(bytes, flexible).string("host")),
-                Problem::UnexpectedNull
-            );
-            let array = Reader::new(bytes, flexible).array("topics", |r| r.i8("topic"));
-            assert_eq!(problem(array), Problem::UnexpectedNull);
-        }
-    }
-
-    #[test]
-    fn strings_are_utf8() {
-        assert_eq!(
-            Reader::new(&[0, 2, 0xc3, 0xa9], false).string("host"),
-            Ok("é")
-        );
-        assert_eq!(
-            problem(Reader::new(&[0, 1, 0xc3], false).string("host")),
-            Problem::NotUtf8
-        );
-    }
-
-    #[test]
-    fn varints_with_too_many_bits_are_refused() {
-        let too_long = |bytes: &[u8]| {
-            let mut reader = Reader::new(bytes, true);
-            problem(reader.unsigned_varint("length")) == Problem::VarintTooLong
-        };
-        assert!(too_long(&[0xff, 0xff, 0xff, 0xff, 0x1f]));
-        assert!(too_long(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x01]));
-        let nine = [0xff; 9];
-        let largest = [&nine[..], &[1]].concat();
-        assert_eq!(Reader::new(&largest, false).varlong("delta"), Ok(i64::MIN));
-        let beyond = [&nine[..], &[2]].concat();
-        assert_eq!(
-            problem(Reader::new(&beyond, false).varlong("delta")),
-            Problem::VarintTooLong
-        );
-    }
-
-    #[test]
-    fn unknown_tags_are_skipped_and_known_ones_read_within_their_bounds() {
-        let mut seen = None;
-        let mut reader = Reader::new(&[2, 0, 2, 1, 2, 9, 1, 7, 42], true);
-        reader
-            .tagged_fields(|tag, r| {
-                if tag == 0 {
-                    seen = Some(r.i16("leader")?);
-                }
-                Ok(tag == 0)
-            })
-            .unwrap();
-        assert_eq!((seen, reader.left()), (Some(0x0102), 1));
-
-        let longer_than_known =
-            Reader::new(&[1, 0, 2, 1, 2], true).tagged_fields(|_, r| r.i8("leader").map(|_| true));
-        assert_eq!(
-            problem(longer_than_known),
-            Problem::LeftoverBytes { left: 1 }
-        );
-        let shorter_than_known =
-            Reader::new(&[1, 0, 1, 1, 2], true).tagged_fields(|_, r| r.i16("leader").map(|_| true));
-        assert_eq!(
-            problem(shorter_than_known),
-            Problem::Truncated { needed: 2, left: 1 }
-        );
-        let beyond_the_end = Reader::new(&[1, 9, 3, 1, 2], true).skip_tagged_fields();
-        assert_eq!(
-            problem(beyond_the_end),
-            Problem::Truncated { needed: 3, left: 2 }
-        );
-    }
-
-    #[test]
-    fn tags_must_ascend() {
-        for twice in [[2, 5, 0, 5, 0], [2, 5, 0, 4, 0]] {
-            assert_eq!(
-                problem(Reader::new(&twice, true).skip_tagged_fields()),
-                Problem::TagsOutOfOrder
-            );
-        }
-    }
-
-    #[test]
-    fn an_error_names_response_field_and_byte() {
-        let mut reader = Reader::new(&[0, 0, 1], false);
-        reader.i16("error_code").unwrap();
-        let error = reader
-            .i32("throttle_time_ms")
-            .unwrap_err()
-            .in_response("Metadata", 12);
-        assert_eq!(
-            error.to_string(),
-            "malformed Metadata response (version 12): throttle_time_ms at byte 2: needs 4 bytes, 1 are left"
-        );
-    }
-}
+mod tests;
