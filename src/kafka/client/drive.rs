@@ -147,12 +147,16 @@ impl Client {
         }
     }
 
-    /// Closes a connection whose peer broke the protocol.
+    /// Closes a connection whose peer broke the protocol. That is worth a line on an idle connection too: the request that was
+    /// answered badly may have been the only one.
     pub(super) fn break_off(&mut self, connection: ConnectionId, what: &str, now: Instant) {
         let Some(session) = self.sessions.get(&connection) else {
             return;
         };
         let reason = format!("{}: {what}", self.cluster.describe(session.node));
+        if session.idle_since().is_some() {
+            self.warn("connection", reason.clone());
+        }
         self.actions.push_back(Action::Close { connection });
         self.disconnected(connection, &reason, now);
     }
