@@ -1,6 +1,7 @@
 //! What a broker's answer means, but for those to Produce (`produced`): which brokers, partitions and leaders there are, and
 //! whether records can be taken.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,8 +65,9 @@ impl Client {
             self.learn(broker.node_id, &broker.host, broker.port);
         }
         if !response.brokers.is_empty() {
-            self.cluster
-                .retain(|id| response.brokers.iter().any(|broker| broker.node_id == id));
+            // Looked up, not searched: a peer may name hundreds of thousands.
+            let named: BTreeSet<i32> = response.brokers.iter().map(|b| b.node_id).collect();
+            self.cluster.retain(|id| named.contains(&id));
         }
         self.cluster.controller = Some(response.controller_id).filter(|&id| id >= 0);
         let ours =
