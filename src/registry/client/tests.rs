@@ -1,5 +1,7 @@
 //! The client against a scripted server on loopback.
 
+mod hostile;
+
 use super::*;
 use crossbeam_channel::{Sender, never, unbounded};
 use std::io::{BufRead, BufReader, Read, Write};
