@@ -11,8 +11,10 @@
     clippy::indexing_slicing
 )]
 
+mod client;
 mod damage;
 mod decoding;
 mod frames;
 mod responses;
+mod rig;
 mod samples;

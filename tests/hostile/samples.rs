@@ -58,11 +58,12 @@ pub(crate) fn all() -> Vec<Sample> {
     samples
 }
 
-/// The answer of a broker in good health, to whatever was asked about [`TOPIC`]; `code` is what Produce and `CreateTopics` say.
+/// The answer of a broker in good health, to whatever was asked about [`TOPIC`]; `code` is what it says of the topic, or of its
+/// partitions.
 pub(crate) fn answer(api: ApiKey, version: i16, correlation_id: i32, code: i16) -> Vec<u8> {
     match api {
         ApiKey::ApiVersions => framed(&api_versions(version), version, correlation_id),
-        ApiKey::Metadata => framed(&metadata(version), version, correlation_id),
+        ApiKey::Metadata => framed(&metadata(version, code), version, correlation_id),
         ApiKey::Produce => framed(&produce(version, code), version, correlation_id),
         ApiKey::InitProducerId => framed(&init_producer_id(version), version, correlation_id),
         ApiKey::CreateTopics => framed(&create_topics(version, code), version, correlation_id),
@@ -121,7 +122,7 @@ fn api_versions(version: i16) -> ApiVersionsResponse {
         .with_zk_migration_ready(true)
 }
 
-fn metadata(version: i16) -> MetadataResponse {
+fn metadata(version: i16, code: i16) -> MetadataResponse {
     let flexible = version >= MetadataRequest::FLEXIBLE_SINCE;
     let brokers = (1..=BROKERS).map(|id| {
         MetadataResponseBroker::default()
@@ -132,7 +133,7 @@ fn metadata(version: i16) -> MetadataResponse {
             .with_unknown_tagged_fields(tagged(flexible))
     });
     let mut topics = vec![
-        metadata_topic(version, TOPIC, PARTITIONS),
+        metadata_topic(version, TOPIC, PARTITIONS).with_error_code(code),
         metadata_topic(version, &"long".repeat(32), 1),
         metadata_topic(version, "", 0),
     ];
