@@ -3,11 +3,18 @@
 CARGO ?= cargo
 BINARY := target/release/continuous-producer
 SANDBOX := target/release/sandbox
-HISTORIES ?= 10000
 MUSL := x86_64-unknown-linux-musl
 
+# How many histories of a cluster `make test` and `make simulate` simulate.
+HISTORIES ?= 10000
+
+# For how long `make fuzz` fuzzes, all targets together.
+FUZZ_SECONDS ?= 120
+# An input longer than this teaches nothing new; one that takes so much memory or time is a finding.
+FUZZ_LIMITS := -max_len=4096 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 -verbosity=0
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate test-kafka lint doc static
+.PHONY: help run build test simulate test-kafka fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +43,23 @@ simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED
 test-kafka: build ## Test against a real Apache Kafka and registry (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run
 
+# Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
+# says how to run it.
+fuzz: ## Fuzz what reads a peer's bytes, FUZZ_SECONDS in all (nightly Rust, cargo-fuzz, a C++ compiler)
+	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 \
+	  || { echo 'make fuzz: needs nightly Rust and cargo-fuzz. Install them: rustup toolchain install nightly; cargo install --locked cargo-fuzz' >&2; exit 1; }
+	@$(CARGO) +nightly fuzz build
+	@targets=$$($(CARGO) +nightly fuzz list) || exit; \
+	count=$$(echo "$$targets" | wc -w); \
+	seconds=$$((($(FUZZ_SECONDS) + count - 1) / count)); \
+	for target in $$targets; do \
+	  echo "fuzzing $$target for $$seconds s"; \
+	  $(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$$seconds $(FUZZ_LIMITS) || exit; \
+	done
+
 lint: ## Check format, clippy, documentation, dependencies
 	@$(CARGO) fmt --all --check
+	@$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if $(CARGO) deny --version >/dev/null 2>&1; \

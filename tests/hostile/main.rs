@@ -14,6 +14,7 @@
 mod client;
 mod damage;
 mod decoding;
+mod deframing;
 mod frames;
 mod responses;
 mod rig;
