@@ -54,7 +54,8 @@ fuzz: ## Fuzz what reads a peer's bytes, FUZZ_SECONDS in all (nightly Rust, carg
 	seconds=$$((($(FUZZ_SECONDS) + count - 1) / count)); \
 	for target in $$targets; do \
 	  echo "fuzzing $$target for $$seconds s"; \
-	  $(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$$seconds $(FUZZ_LIMITS) || exit; \
+	  $(CARGO) +nightly fuzz run "$$target" -- -max_total_time=$$seconds $(FUZZ_LIMITS) \
+	    || { echo "make fuzz: $$target failed; to see it again: the command above, with cargo +nightly" >&2; exit 1; }; \
 	done
 
 lint: ## Check format, clippy, documentation, dependencies

@@ -11,7 +11,7 @@ use super::decoding::decode;
 use super::samples::{Sample, all};
 
 /// Random frames a sample.
-const MUTATIONS: u64 = 1500;
+const MUTATIONS: u64 = 1000;
 /// Before it there is the correlation id, which a test of its own is about.
 const BODY: usize = 4;
 
