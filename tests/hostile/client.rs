@@ -7,7 +7,7 @@ use continuous_producer::kafka::client::ConnectionId;
 use continuous_producer::kafka::config::Acks;
 use continuous_producer::kafka::wire::message::ApiKey;
 
-use super::damage::{Seeded, cuts, lies, mutated};
+use super::damage::{Seeded, compact, cuts, lies, mutated};
 use super::rig::{Asked, Rig};
 
 /// Records that are on their way in the state `Produce`.
@@ -111,6 +111,18 @@ fn a_cut_answer_costs_the_connection_and_no_record() {
     }
 }
 
+/// Scenario 10.
+#[test]
+fn a_peer_that_hangs_up_instead_of_answering_costs_no_record() {
+    for api in STATES {
+        let _told = told(api, 0);
+        let (mut rig, connection, asked) = waiting_for(api);
+        rig.cut(connection);
+        rig.frame(connection, &asked.answer(0));
+        expect_recovery(&mut rig);
+    }
+}
+
 /// Scenario 36.
 #[test]
 fn an_answer_to_another_request_costs_the_connection_and_no_record() {
@@ -182,10 +194,6 @@ fn an_answer_that_names_a_multitude_is_taken_in_stride() {
     const MULTITUDE: u32 = 150_000;
     // Metadata version 12: no throttle, …
     let before = [0, 0, 0, 0, 0];
-    let count = |count: u32| {
-        let groups = [0, 7, 14].map(|shift| ((count + 1) >> shift) as u8 | 0x80);
-        [&groups[..], &[((count + 1) >> 21) as u8]].concat()
-    };
     let broker = |id: u32| [&id.to_be_bytes()[..], b"\x02h\x00\x00\x23\x84\x00\x00"].concat();
     let partition = |index: u32| {
         let mut partition = vec![0, 0];
@@ -198,14 +206,14 @@ fn an_answer_that_names_a_multitude_is_taken_in_stride() {
     let topic = [&[2, 0, 0, 6][..], b"shoes", &[0; 17]].concat();
     let brokers: Vec<u8> = (0..MULTITUDE).flat_map(broker).collect();
     let partitions: Vec<u8> = (0..MULTITUDE).flat_map(partition).collect();
-    let of_brokers = [&count(MULTITUDE)[..], &brokers, &controller, &[1, 0]].concat();
+    let of_brokers = [&compact(MULTITUDE)[..], &brokers, &controller, &[1, 0]].concat();
     let of_partitions = [
-        &count(2)[..],
+        &compact(2)[..],
         &broker(0),
         &broker(1),
         &controller,
         &topic,
-        &count(MULTITUDE),
+        &compact(MULTITUDE),
         &partitions,
         &[0x80, 0, 0, 0, 0, 0],
     ];

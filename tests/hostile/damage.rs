@@ -37,6 +37,15 @@ const COMPACT_LIES: &[&[u8]] = &[
 /// How many random bytes replace what stands at each byte.
 const RANDOM_BYTES: usize = 4;
 
+/// A compact length (KIP-482) of `count`, in all the five bytes that it may have.
+pub(crate) fn compact(count: u32) -> [u8; 5] {
+    std::array::from_fn(|nth| {
+        let group = ((count + 1) >> (7 * nth)) & 0x7f;
+        let more = if nth < 4 { 0x80 } else { 0 };
+        u8::try_from(group).unwrap() | more
+    })
+}
+
 /// The frame cut off before each of its bytes, without the whole.
 pub(crate) fn cuts(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     (0..frame.len()).map(|len| frame.get(..len).unwrap())

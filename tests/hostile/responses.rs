@@ -6,7 +6,7 @@ use continuous_producer::kafka::wire::codec::Problem;
 use continuous_producer::kafka::wire::frame::FRAME_BYTES_MAX;
 use continuous_producer::kafka::wire::message::ApiKey;
 
-use super::damage::{Seeded, cuts, lies, mutated};
+use super::damage::{Seeded, compact, cuts, lies, mutated};
 use super::decoding::decode;
 use super::samples::{Sample, all};
 
@@ -230,10 +230,7 @@ impl Array {
         let count = (bytes_max - frame.len() - 5) / self.element.len();
         let written = u32::try_from(count).unwrap();
         if self.is_flexible {
-            let length = written + 1;
-            let groups = [0, 7, 14, 21].map(|shift| (length >> shift) as u8 | 0x80);
-            frame.extend_from_slice(&groups);
-            frame.push((length >> 28) as u8);
+            frame.extend_from_slice(&compact(written));
         } else {
             frame.extend_from_slice(&written.to_be_bytes());
         }

@@ -54,7 +54,7 @@ impl Asked {
     }
 
     /// What a broker in good health says, with `code` where there is one.
-    pub(crate) fn answer(&self, code: i16) -> Vec<u8> {
+    pub(crate) fn answer(self, code: i16) -> Vec<u8> {
         answer(self.api, self.version, self.correlation_id, code)
     }
 }

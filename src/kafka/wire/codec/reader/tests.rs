@@ -136,32 +136,30 @@ fn an_error_names_response_field_and_byte() {
 
 #[test]
 fn the_elements_of_all_arrays_together_have_a_bound_in_memory() {
-    /// Takes a byte on the wire.
-    type Element = [u8; ELEMENT_BYTES_MAX / 256];
+    /// Takes a byte on the wire; 1024 of them are the bound.
+    type Element = [u8; ELEMENT_BYTES_MAX / 1024];
     let array = |r: &mut Reader<'_>| -> Result<usize, DecodeError> {
         let element = |r: &mut Reader<'_>| -> Result<Element, _> {
-            r.i8("element").map(|_| [0; ELEMENT_BYTES_MAX / 256])
+            r.i8("element").map(|_| [0; ELEMENT_BYTES_MAX / 1024])
         };
         r.array("elements", element).map(|elements| elements.len())
     };
-    // A count of 100, 100 elements, twice; and once more in a tagged field.
-    let hundred: Vec<u8> = [101].into_iter().chain([0; 100]).collect();
-    let field = [&[1, 0, 101][..], &hundred].concat();
+    let whole = [&[0x81, 8][..], &[0; 1024]].concat();
+    assert_eq!(array(&mut Reader::new(&whole, true)), Ok(1024));
 
-    let whole = [&[0x81, 2][..], &[0; 256]].concat();
-    assert_eq!(array(&mut Reader::new(&whole, true)), Ok(256));
-
-    let bytes = [&hundred[..], &hundred, &hundred].concat();
+    let some = [&[0x91, 3][..], &[0; 400]].concat();
+    let bytes = some.repeat(3);
     let mut r = Reader::new(&bytes, true);
-    assert_eq!((array(&mut r), array(&mut r)), (Ok(100), Ok(100)));
+    assert_eq!((array(&mut r), array(&mut r)), (Ok(400), Ok(400)));
     let too_much = Problem::TooMuchMemory {
         bytes_max: ELEMENT_BYTES_MAX,
     };
     assert_eq!(problem(array(&mut r)), too_much);
 
-    let bytes = [&hundred[..], &field, &hundred].concat();
+    // The one in the middle in a tagged field: a count, a tag, a size.
+    let bytes = [&some[..], &[1, 0, 0x92, 3], &some, &some].concat();
     let mut r = Reader::new(&bytes, true);
-    assert_eq!(array(&mut r), Ok(100));
+    assert_eq!(array(&mut r), Ok(400));
     let known = r.tagged_fields(|_, r| array(r).map(|_| true));
     assert_eq!(known, Ok(()));
     assert_eq!(problem(array(&mut r)), too_much);
