@@ -175,7 +175,7 @@ impl Rig {
     fn note(&mut self, event: &Event) {
         assert!(!self.is_fatal, "after the fatal event: {event:?}");
         let line = match event {
-            Event::Ready { .. } => None,
+            Event::Ready { .. } | Event::Recovered { .. } => None,
             Event::Acknowledged { records, .. } => {
                 self.ledger.acknowledged += records;
                 None

@@ -178,6 +178,7 @@ impl World {
                 self.owner.fatal = true;
                 self.count("gave up");
             }
+            Event::Recovered { .. } => self.count("leader back"),
             Event::Warning { .. } => {}
         }
     }
