@@ -16,6 +16,7 @@ use super::shutdown::{Stop, StopReason};
 use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
 use crate::kafka::config::ProducerConfig;
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
+use crate::report::recovery::Recoveries;
 use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
 use crate::report::text;
@@ -65,6 +66,7 @@ pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
         chunk: None,
         chunks_ended: false,
         is_ready: false,
+        recoveries: Recoveries::new(),
         give_up_at: None,
         outcome: ProducerOutcome {
             unsent: 0,
@@ -93,6 +95,7 @@ struct Producer {
     chunk: Option<Progress>,
     chunks_ended: bool,
     is_ready: bool,
+    recoveries: Recoveries,
     /// When a shutdown that has begun gives up what is unsent.
     give_up_at: Option<Instant>,
     outcome: ProducerOutcome,
@@ -126,8 +129,17 @@ impl Producer {
                 break;
             }
         }
+        if self.recoveries.due().is_some_and(|at| at <= now) {
+            self.tell_recoveries(now);
+        }
         let in_flight = self.client.records_in_flight() as u64;
         self.inputs.stats.set_in_flight(in_flight);
+    }
+
+    fn tell_recoveries(&mut self, now: Instant) {
+        if let Some(line) = self.recoveries.take(&self.inputs.config.topic, now) {
+            log::info!("{line}");
+        }
     }
 
     fn act(&mut self, action: Action, now: Instant) {
@@ -228,7 +240,15 @@ impl Producer {
                     errors.report(log::Level::Error, "unanswered", &message);
                 }
             }
-            Event::Recovered { .. } => {}
+            Event::Recovered {
+                partition,
+                after,
+                waited,
+                failed,
+            } => {
+                let (waited, failed) = (waited as u64, failed as u64);
+                self.recoveries.note(partition, after, waited, failed, now);
+            }
             Event::Warning { kind, message } => errors.report(log::Level::Warn, kind, &message),
             Event::Fatal(error) => {
                 self.inputs.stop.stop(StopReason::Failed);
@@ -281,10 +301,12 @@ impl Producer {
         } else {
             &no_stop
         };
-        let until = [self.client.poll_timeout(), self.give_up_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let deadlines = [
+            self.client.poll_timeout(),
+            self.give_up_at,
+            self.recoveries.due(),
+        ];
+        let until = deadlines.into_iter().flatten().min();
         let timeout = until.map_or(never(), |at| after(at.saturating_duration_since(now)));
         select! {
             recv(self.events) -> event => if let Ok(event) = event {
@@ -365,6 +387,7 @@ impl Producer {
         }
         let now = Instant::now();
         self.settle(now);
+        self.tell_recoveries(now);
         let connections: Vec<ConnectionId> = self.links.keys().copied().collect();
         for connection in connections {
             self.part(connection);

@@ -1,6 +1,7 @@
 //! What the user is told: counters, lines of text, the log, the statistics thread.
 
 pub mod log;
+pub mod recovery;
 pub mod repeat;
 pub mod reporter;
 pub mod stats;

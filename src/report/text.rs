@@ -4,6 +4,7 @@
 //! lines. Nothing here prints, and nothing reads a clock. Durations and names that come from the settings are passed as
 //! the settings write them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::stats::{Ledger, Percentiles, Snapshot};
@@ -146,6 +147,47 @@ pub fn records(count: u64) -> String {
     format!("{count} {noun}")
 }
 
+/// Partitions whose messages waited are back; `after`: the shortest and the longest time that took.
+pub fn recovered(
+    topic: &str,
+    partitions: &BTreeSet<i32>,
+    after: (Duration, Duration),
+    waited: u64,
+    failed: u64,
+) -> String {
+    let mut names = partitions.iter().map(|index| format!("{topic}-{index}"));
+    let who = match (names.next(), names.next(), partitions.len()) {
+        (Some(only), None, _) => format!("{only} is"),
+        (Some(first), Some(second), 2) => format!("{first} and {second} are"),
+        (Some(first), Some(second), all) => format!("{first}, {second} and {} more are", all - 2),
+        (None, ..) => return String::new(),
+    };
+    let (shortest, longest) = (rounded(after.0), rounded(after.1));
+    let up_to = if shortest == longest { "" } else { "up to " };
+    let waited = match waited {
+        1 => "1 message".to_owned(),
+        _ => format!("{} messages", grouped(waited)),
+    };
+    let lost = match failed {
+        0 => "none lost".to_owned(),
+        _ => format!("{} failed", grouped(failed)),
+    };
+    format!("✅ {who} back after {up_to}{longest}, {waited} waited, {lost}")
+}
+
+/// A count with a comma between thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A duration to the second, below a second to the millisecond, written as Go does: `1h2m3s`, `1m30s`, `10s`, `350ms`. Parts
 /// that are zero are left out.
 pub fn rounded(duration: Duration) -> String {
@@ -253,6 +295,54 @@ mod tests {
             [0, 1, 2].map(records),
             ["0 records", "1 record", "2 records"]
         );
+    }
+
+    #[test]
+    fn partitions_that_are_back_are_named_with_how_long_it_took_and_what_it_cost() {
+        let seconds = |shortest: u64, longest: u64| {
+            let longest = Duration::from_millis(longest * 1000 + 400);
+            (Duration::from_secs(shortest), longest)
+        };
+        for (partitions, after, waited, failed, expected) in [
+            (
+                vec![3],
+                (12, 12),
+                4812,
+                0,
+                "js_shoe-3 is back after 12s, 4,812 messages waited, none lost",
+            ),
+            (
+                vec![3],
+                (1, 1),
+                1,
+                1,
+                "js_shoe-3 is back after 1s, 1 message waited, 1 failed",
+            ),
+            (
+                vec![10, 2],
+                (2, 3),
+                999,
+                1_234_567,
+                "js_shoe-2 and js_shoe-10 are back after up to 3s, 999 messages waited, 1,234,567 failed",
+            ),
+            (
+                vec![0, 2, 5],
+                (90, 90),
+                1000,
+                0,
+                "js_shoe-0, js_shoe-2 and 1 more are back after 1m30s, 1,000 messages waited, none lost",
+            ),
+        ] {
+            let partitions = partitions.into_iter().collect();
+            let line = recovered(
+                "js_shoe",
+                &partitions,
+                seconds(after.0, after.1),
+                waited,
+                failed,
+            );
+            assert_eq!(line, format!("✅ {expected}"));
+        }
     }
 
     #[test]
