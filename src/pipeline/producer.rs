@@ -225,7 +225,7 @@ impl Producer {
                 stats.add_failed(records as u64);
                 errors.report(
                     log::Level::Error,
-                    error.kind(),
+                    &error.trouble(),
                     &format!("{} failed: {error}", text::records(records as u64)),
                 );
             }
@@ -249,7 +249,9 @@ impl Producer {
                 let (waited, failed) = (waited as u64, failed as u64);
                 self.recoveries.note(partition, after, waited, failed, now);
             }
-            Event::Warning { kind, message } => errors.report(log::Level::Warn, kind, &message),
+            Event::Warning { kind, message } => {
+                errors.report(log::Level::Warn, &kind, &message);
+            }
             Event::Fatal(error) => {
                 self.inputs.stop.stop(StopReason::Failed);
                 self.outcome.fatal = Some(error);

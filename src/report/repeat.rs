@@ -1,6 +1,7 @@
 //! Errors that repeat are logged once and then summed up each stats interval, not line after line.
 //!
-//! An error is known by its *kind*, a short text without the details that differ from one occurrence to the next. The first
+//! An error is known by its *kind*, a short text without the details that differ from one occurrence to the next: what a user
+//! would call the same trouble, so with the broker's address, but without the partition's number. The first
 //! of a kind is logged; those after it are counted until [`ErrorSummary::flush`] tells how many there were. A kind that an
 //! interval has not seen is forgotten, so that its next occurrence is news again. At most [`KINDS_MAX`] kinds are known.
 //! It reads no clock: who flushes says how long the interval was.

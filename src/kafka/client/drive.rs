@@ -185,12 +185,15 @@ impl Client {
         if self.topic_creation == TopicCreation::AskedOn(connection) {
             self.topic_creation = TopicCreation::Wanted;
         }
-        // A lost connection must not hide why the next one cannot be made.
-        let kind = if session.is_connecting() {
+        // A lost connection must not hide why the next one cannot be made, nor one broker's trouble another's. A broker is known
+        // by its address: a configured one may be one that metadata names.
+        let stage = if session.is_connecting() {
             "connecting"
         } else {
             "connection"
         };
+        let address = self.cluster.node(session.node).map(|node| &node.address);
+        let kind = address.map_or(stage.to_owned(), |address| format!("{stage} {address}"));
         let was_idle = session.idle_since().is_some();
         for (slot, id) in session.into_unanswered() {
             self.unanswered(slot, id, now);
@@ -204,7 +207,8 @@ impl Client {
         }
     }
 
-    pub(super) fn warn(&mut self, kind: &'static str, message: String) {
+    pub(super) fn warn(&mut self, kind: impl Into<String>, message: String) {
+        let kind = kind.into();
         self.events.push_back(Event::Warning { kind, message });
     }
 

@@ -82,8 +82,8 @@ pub enum Event {
     },
     /// Something that the client copes with, but that its user should know of.
     Warning {
-        /// The same for warnings that are the same but for their words.
-        kind: &'static str,
+        /// The same for what a user would call the same trouble: one broker's lost connections, one code of any partitions.
+        kind: String,
         /// One line.
         message: String,
     },
@@ -131,7 +131,17 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// The same for errors that are the same but for their numbers.
+    /// The same for what a user would call the same trouble: one kind of failure, with one code, in any partitions.
+    pub fn trouble(&self) -> String {
+        match self {
+            Self::Refused { code, .. } | Self::OutcomeUnknown { code, .. } => {
+                format!("{}: {code}", self.kind())
+            }
+            _ => self.kind().to_owned(),
+        }
+    }
+
+    /// What kind of failure it is.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::TimedOut { .. } => "delivery timeout",

@@ -134,7 +134,7 @@ impl Client {
             told.push_str(&words(theirs));
         }
         let message = format!("partition {}: {told}; trying again", outcome.index);
-        self.warn("broker", message);
+        self.warn(outcome.error.to_string(), message);
         if let Some(partition) = self.partitions.get_mut(slot) {
             partition.troubled(Some(Reason::words(told, now)), now);
         }

@@ -17,6 +17,43 @@ fn warnings(rig: &Rig) -> Vec<&str> {
     messages.collect()
 }
 
+/// Scenario 4.
+#[test]
+fn trouble_with_one_broker_is_told_apart_from_that_with_another_and_codes_by_their_number() {
+    let kinds = |rig: &Rig| -> BTreeSet<String> {
+        let events = rig.events.iter();
+        let kinds = events.filter_map(|event| match event {
+            Event::Warning { kind, .. } => Some(kind.clone()),
+            _ => None,
+        });
+        kinds.collect()
+    };
+    let mut rig = Rig::ready(config(), FakeCluster::new(2, 4));
+    for partition in 0..4 {
+        rig.push_keyed(partition, "x").unwrap();
+    }
+    rig.advance(LINGER);
+    rig.settle();
+    for produce in std::mem::take(&mut rig.produces) {
+        let code = if produce.host == "broker-1" { 19 } else { 20 };
+        rig.code(&produce, code);
+    }
+    let codes = [
+        "NOT_ENOUGH_REPLICAS (19)",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND (20)",
+    ];
+    assert_eq!(kinds(&rig), codes.map(str::to_owned).into());
+    rig.events.clear();
+    rig.refusing = ["broker-1", "broker-2"].map(str::to_owned).into();
+    for host in ["broker-1", "broker-2"] {
+        let connection = rig.connections(host)[0];
+        rig.cut(connection);
+    }
+    rig.advance(secs(3));
+    let connections = ["connecting broker-1:9092", "connecting broker-2:9092"];
+    assert_eq!(kinds(&rig), connections.map(str::to_owned).into());
+}
+
 /// The next broker that is asked for its versions speaks an old Produce.
 fn speaks_too_old(rig: &mut Rig) {
     let mut versions = rig.cluster.versions.clone();

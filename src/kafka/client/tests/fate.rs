@@ -106,3 +106,18 @@ fn nobody_is_told_of_another_try_where_there_is_none() {
         assert!(!rig.events.iter().any(warned), "{:?}", rig.events);
     }
 }
+
+#[test]
+fn failures_with_different_codes_are_told_apart() {
+    let mut rig = Rig::simple().warmed_up();
+    let mut seen = BTreeSet::new();
+    for code in [29, 87, 29] {
+        rig.send(&["a"]);
+        let sent = rig.take_produce();
+        rig.code(&sent, code);
+        if let Some(Event::Failed { error, .. }) = rig.events.pop() {
+            seen.insert(error.trouble());
+        }
+    }
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
