@@ -81,7 +81,7 @@ impl World {
             self.check.lose(&gone);
             self.check.uncount(&gone);
         }
-        let anew = one_of(&mut self.rng, &[partitions, partitions + 1]);
+        let anew = one_of(&mut self.rng, &[partitions, partitions + 1, 1]);
         let until = self.a_while();
         self.after(until, Happening::Repair(Repair::CreateTopic(anew)));
         self.spread();

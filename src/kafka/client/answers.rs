@@ -139,6 +139,11 @@ impl Client {
         // begin at 0 again (KIP-320, KIP-516).
         let comparable = topic.id.is_some() && topic.id == self.topic_id;
         self.topic_id = topic.id.or(self.topic_id);
+        // A topic never has fewer partitions than before, unless it was made anew. What waits for one that is gone waits until
+        // the topic has it again, or the delivery timeout is over.
+        if count > 0 && !(comparable && count < self.partition_count) {
+            self.partition_count = count;
+        }
         let known: Vec<Option<i32>> = self
             .partitions
             .iter_mut()
@@ -163,7 +168,11 @@ impl Client {
                 partition.troubled(Some(Reason::no_leader(told.error, now)), now);
             }
         }
-        count > 0 && self.partitions.iter().all(|p| p.leader.is_some())
+        let end = self.partition_count.min(self.partitions.len());
+        let (existing, gone) = self.partitions.split_at(end);
+        // Without ids an answer with fewer partitions may just be an old one.
+        let is_certain = topic.id.is_some() || gone.iter().all(Partition::is_empty);
+        count > 0 && is_certain && existing.iter().all(|p| p.leader.is_some())
     }
 
     fn topic_missing(&mut self, now: Instant) {

@@ -74,7 +74,10 @@ pub struct Client {
     rules: Rules,
     rng: fastrand::Rng,
     memory: Memory,
+    /// Those that the topic has, and behind them those that it had before it was made anew with fewer.
     partitions: Vec<Partition>,
+    /// How many the topic has.
+    partition_count: usize,
     sticky: Sticky,
     cluster: Cluster,
     sessions: BTreeMap<ConnectionId, Session>,
@@ -140,6 +143,7 @@ impl Client {
             cluster: Cluster::new(&config.bootstrap_servers, &mut rng),
             rng,
             partitions: Vec::new(),
+            partition_count: 0,
             sticky: Sticky::default(),
             sessions: BTreeMap::new(),
             next_connection: 1,
@@ -200,15 +204,14 @@ impl Client {
         }
         self.refused_bytes = None;
         let slot = if let Some(key) = record.key {
-            partitioner::by_key(key, self.partitions.len())
+            partitioner::by_key(key, self.partition_count)
         } else {
             let led = |slot: usize| {
                 self.partitions
                     .get(slot)
                     .is_some_and(|p| p.leader.is_some())
             };
-            self.sticky
-                .choose(self.partitions.len(), led, &mut self.rng)
+            self.sticky.choose(self.partition_count, led, &mut self.rng)
         };
         let Some(partition) = self.partitions.get_mut(slot) else {
             return Err(Full);
