@@ -14,7 +14,9 @@ use super::{Client, TopicCreation};
 use crate::kafka::wire::message::CreateTopicsRequest;
 
 /// How long one candidate may take to connect before another is tried beside it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long an answer that any broker can give may take before another broker is asked.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Client {
     /// Metadata, producer id, topic creation: asked of whoever is there.
@@ -23,15 +25,18 @@ impl Client {
         match self.cluster.refresh.due(now) {
             Due::Now => unheard |= !self.ask_metadata(now),
             Due::At(at) => self.wake(at),
-            Due::Awaited => {}
+            Due::AwaitedOn(connection) => {
+                unheard |= self.is_out_of_patience(connection, now) && !self.ask_metadata(now);
+            }
         }
-        if self.rules.idempotence
-            && self.identity.current.is_none()
-            && self.identity.asked_on.is_none()
-        {
-            match self.identity.not_before {
-                Some(at) if at > now => self.wake(at),
-                _ => unheard |= !self.ask_producer_id(now),
+        if self.rules.idempotence && self.identity.current.is_none() {
+            match (self.identity.asked_on, self.identity.not_before) {
+                (Some(connection), _) => {
+                    unheard |=
+                        self.is_out_of_patience(connection, now) && !self.ask_producer_id(now);
+                }
+                (None, Some(at)) if at > now => self.wake(at),
+                (None, _) => unheard |= !self.ask_producer_id(now),
             }
         }
         if unheard {
@@ -42,12 +47,29 @@ impl Client {
         }
     }
 
-    /// The usable session with the least to do.
+    /// Whether a broker has not answered for so long that another is to be asked. If that is still to come, it wakes then.
+    fn is_out_of_patience(&mut self, connection: ConnectionId, now: Instant) -> bool {
+        let session = self.sessions.get(&connection);
+        let Some(since) = session.and_then(Session::awaits_since) else {
+            return false;
+        };
+        let until = since + ANSWER_PATIENCE;
+        if until > now {
+            self.wake(until);
+        }
+        until <= now
+    }
+
+    /// The usable session with the least to do, of those that answer.
     fn anyone(&self, now: Instant, can: impl Fn(&Session) -> bool) -> Option<ConnectionId> {
         let usable = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.is_usable(now) && can(session));
+            .filter(|(_, session)| session.is_usable(now) && can(session))
+            .filter(|(_, session)| {
+                let since = session.awaits_since();
+                since.is_none_or(|since| since + ANSWER_PATIENCE > now)
+            });
         usable
             .min_by_key(|(_, session)| session.produce_in_flight())
             .map(|(&connection, _)| connection)
@@ -64,6 +86,7 @@ impl Client {
             return false;
         };
         self.cluster.refresh.asked(connection);
+        self.wake(now + ANSWER_PATIENCE);
         self.actions.push_back(Action::Send { connection, frame });
         true
     }
@@ -79,6 +102,7 @@ impl Client {
             return false;
         };
         self.identity.asked_on = Some(connection);
+        self.wake(now + ANSWER_PATIENCE);
         self.actions.push_back(Action::Send { connection, frame });
         true
     }
@@ -112,9 +136,9 @@ impl Client {
         let pending = self.sessions.values().filter(|session| !session.is_ready());
         let newest = pending.map(|session| session.begun).max();
         if let Some(begun) = newest
-            && begun + PATIENCE > now
+            && begun + CONNECT_PATIENCE > now
         {
-            return self.wake(begun + PATIENCE);
+            return self.wake(begun + CONNECT_PATIENCE);
         }
         if let Some(until) = self
             .sessions
@@ -128,7 +152,7 @@ impl Client {
         match self.cluster.anyone_to_connect(now) {
             Candidate::Node(node) => {
                 self.connect(node, now);
-                self.wake(now + PATIENCE);
+                self.wake(now + CONNECT_PATIENCE);
             }
             Candidate::NotBefore(Some(at)) => self.wake(at),
             Candidate::NotBefore(None) => {}

@@ -233,8 +233,10 @@ impl Refresh {
 
     /// Whether to ask, and if not, from when on.
     pub(super) fn due(&self, now: Instant) -> Due {
+        if let Some(connection) = self.asked_on {
+            return Due::AwaitedOn(connection);
+        }
         match self.earliest() {
-            _ if self.asked_on.is_some() => Due::Awaited,
             Some(at) if at > now => Due::At(at),
             _ => Due::Now,
         }
@@ -269,7 +271,7 @@ impl Refresh {
 pub(super) enum Due {
     Now,
     At(Instant),
-    Awaited,
+    AwaitedOn(ConnectionId),
 }
 
 #[cfg(test)]
@@ -360,9 +362,9 @@ mod tests {
         let mut refresh = Refresh::new();
         assert_eq!(refresh.due(now), Due::Now);
         refresh.asked(1);
-        assert_eq!(refresh.due(now), Due::Awaited);
+        assert_eq!(refresh.due(now), Due::AwaitedOn(1));
         refresh.disconnected(2);
-        assert_eq!(refresh.due(now), Due::Awaited);
+        assert_eq!(refresh.due(now), Due::AwaitedOn(1));
         refresh.disconnected(1);
         assert_eq!(refresh.due(now), Due::Now);
         refresh.answered(true, now, &mut rng);

@@ -164,6 +164,12 @@ impl Session {
         }
     }
 
+    /// Since when an answer is awaited, if one is.
+    pub(super) fn awaits_since(&self) -> Option<Instant> {
+        let oldest = self.in_flight.iter().find(|asked| asked.answered)?;
+        oldest.deadline.checked_sub(self.request_timeout)
+    }
+
     /// What took too long, if anything did.
     pub(super) fn overdue(&self, now: Instant) -> Option<String> {
         if self.deadline()? > now {

@@ -133,6 +133,22 @@ fn a_metadata_request_that_is_never_answered_is_noticed_without_other_input() {
     rig.advance_until(secs(4), |rig| rig.client.wants_records());
 }
 
+/// Scenario 31. A broker that hangs shall not keep the others' news from us for a whole request timeout.
+#[test]
+fn what_any_broker_can_answer_is_asked_of_another_when_one_is_silent() {
+    for api in [ApiKey::Metadata, ApiKey::InitProducerId] {
+        let servers = ["a", "b"].map(host).to_vec();
+        let config = ProducerConfig {
+            bootstrap_servers: servers,
+            ..config()
+        };
+        let mut rig = Rig::new(config, FakeCluster::new(1, 1));
+        rig.cluster.script(api, |_| None);
+        rig.advance_until(secs(5), |rig| rig.client.wants_records());
+        assert_eq!(rig.count(api), 2, "{api:?}");
+    }
+}
+
 /// Scenario 32.
 #[test]
 fn an_old_brokers_error_35_without_a_list_leads_to_version_0() {
