@@ -1,7 +1,7 @@
 //! Partitions whose records wait no longer, told in one line for all that come back together.
 //!
-//! Invariant: a line for the first of them after [`TOGETHER`], then none for [`QUIET`], and whatever came meanwhile is in the
-//! next one: a hundred partitions of a broker make one line, and a leader that comes and goes makes few. It reads no clock
+//! Invariant: a line a second after the first of them, then none for ten, and whatever came meanwhile is in the next
+//! one: a hundred partitions of a broker make one line, and a leader that comes and goes makes few. It reads no clock
 //! and logs nothing: its owner asks [`Recoveries::due`] and logs what [`Recoveries::take`] gives.
 
 use std::collections::BTreeSet;

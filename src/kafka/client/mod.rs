@@ -12,7 +12,7 @@
 //! After every input the owner takes all actions and events, then waits for the next input, at most until `poll_timeout`.
 //!
 //! * `accumulator`: records become batches; the memory bound.
-//! * `partition`: the order of a partition's batches; **when a batch may be sent, and when it may fail**.
+//! * `partition`: the order of a partition's batches; **when a batch may be sent**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `trouble`: what goes wrong, since when, and what it cost.
 //! * `session`: one connection. `cluster`: which brokers there are.
@@ -20,6 +20,45 @@
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
 //! [`Event::Abandoned`].
+//!
+//! # When a batch may fail, and why nothing else may fail it
+//!
+//! With idempotence (KIP-98) an acknowledged record is in the log exactly once, and in order within its partition; a failed or
+//! abandoned one is there at most once, and not behind what was sent after it. Without idempotence each comes out once too,
+//! but a retry may write it twice.
+//!
+//! The fate of a batch is **open** when an attempt ended and it may have been written: the connection ended, no answer came in
+//! time, or the answer's code is not proof that nothing was appended (`ErrorCode::may_have_been_written`). Three rules:
+//!
+//! 1. It is sent again as it is: the same bytes under the same sequence. A broker knows the last five batches of a producer in
+//!    a partition; it answers 0 or 46 if it has the batch now, 45 if it does not.
+//! 2. Nothing goes out behind it, so that it stays among these five: that makes 45 a proof.
+//! 3. No new sequence is given to it. A new epoch (KIP-360, raised here, not asked for) or a new producer id begins only when
+//!    every open batch of the partition has been asked about under its old sequence.
+//!
+//! | a batch fails when | as | and it is in the log at most once, because |
+//! | --- | --- | --- |
+//! | its code says that no retry helps, or is unknown | [`Refused`](DeliveryError::Refused) | it is not sent again |
+//! | it is too large (10) and cannot be halved | [`Refused`](DeliveryError::Refused) | 10 is sent before the append |
+//! | either happens while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | its halves would be other batches to the broker: it is not halved and not sent again |
+//! | its epoch or id is refused (47, 49) while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | no broker looks among its five for another epoch: rule 1 would never end, so it is not sent again |
+//! | sequences begin anew after something behind it may have been written, which only a broker that forgot the producer does | [`Overtaken`](DeliveryError::Overtaken) | it is proven absent, and would come too late |
+//! | `delivery.timeout.ms` is over since its first record, it is the oldest, and it is not on its way | [`TimedOut`](DeliveryError::TimedOut) | it is not sent again |
+//! | it cannot be compressed | [`Unsealable`](DeliveryError::Unsealable) | it was never sent |
+//! | the close's deadline comes, or a fatal error | [`Event::Abandoned`] | no connection is left |
+//!
+//! A batch that fails after it got a sequence leaves a hole: what was sent behind it is settled, nothing new goes out, and then
+//! the epoch is raised. A batch is never failed by a count of retries, nor by anything that happens on the way to a broker:
+//!
+//! * a connection that ends, is silent, or is not made in time (KIP-601): another is made;
+//! * a leader that moved: metadata says where to, or the answer itself does (KIP-951). An older leader epoch of the same topic
+//!   id is not believed, for a leader of old times would not know what the new one has (KIP-320);
+//! * brokers that are gone: the configured addresses are tried beside them as soon as nobody can be asked, so that KIP-899 and
+//!   the five minutes of KIP-1102 need no rule of their own; code 129 goes back to them at once;
+//! * a broker that speaks no version of ours, once the client runs: it is left alone, the others are used.
+//!
+//! What cannot be promised: that brokers keep what they acknowledged. A topic that is deleted, or an unclean election, takes
+//! records with it.
 
 mod accumulator;
 mod answers;

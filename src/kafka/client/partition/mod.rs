@@ -11,10 +11,7 @@
 //! again only when everything that was sent after it has come back. With idempotence nothing goes out behind a batch that may
 //! have been written: the broker recognises it only while it is among the last [`IDEMPOTENT_WINDOW`].
 //!
-//! **When a batch may fail.** When the broker says that it will never take it; or when `delivery.timeout.ms` is over and it
-//! is not on its way. Never by a count of retries. A batch that may have been written keeps its bytes and its sequence, so
-//! that the broker recognises it: before a new epoch or producer id gives new sequences, the broker is asked about each such
-//! batch under its old one.
+//! **When a batch may fail**, and why nothing else may fail it, is told in one place: the [client](super)'s module.
 
 mod outcome;
 

@@ -275,3 +275,27 @@ fn a_connection_that_is_being_made_to_an_old_address_is_not_waited_for() {
         .collect();
     assert!(hosts.contains(&"elsewhere"), "{hosts:?}");
 }
+
+/// Scenarios 7 and 28.
+#[test]
+fn when_every_known_broker_is_silent_the_configured_address_leads_to_the_new_ones() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(2, 2)).warmed_up();
+    rig.send(&["a"]);
+    let sent = rig.take_produce();
+    // Nothing is refused and nothing ends: packets are just lost from now on.
+    for link in rig.links.values_mut() {
+        link.hung = true;
+    }
+    rig.hanging = ["broker-1", "broker-2"].map(str::to_owned).into();
+    rig.cluster.brokers = vec![7, 8];
+    rig.cluster.leaders = vec![7, 8];
+    rig.cluster.leader_epoch += 1;
+    rig.advance_until(REQUEST_TIMEOUT * 2 + secs(5), |rig| {
+        !rig.produces.is_empty()
+    });
+    let again = rig.take_produce();
+    assert_eq!(again.host, "broker-7");
+    assert_eq!(again.batch().bytes, sent.batch().bytes);
+    rig.ack(&again);
+    assert_eq!(rig.ledger.acknowledged, rig.ledger.pushed);
+}
