@@ -17,6 +17,9 @@ use crate::world::{Happening, World};
 const ACTIONS_MAX: usize = 10_000;
 /// What a batch needs beside its records, and a client beside its limit: the headers of open and of halved batches.
 const SLACK_BYTES: usize = 4_000;
+/// Connections that may be begun: at once, and in each second of a history.
+const CONNECTS_MAX: u64 = 100;
+const CONNECTS_PER_SECOND_MAX: u64 = 20;
 const DAY_MS: i64 = 86_400_000;
 
 /// See the module.
@@ -28,7 +31,7 @@ pub(crate) struct Owner {
     wakes_at: Option<Micros>,
     pub(crate) ready: bool,
     pub(crate) fatal: bool,
-    partitions: usize,
+    connects: u64,
 }
 
 impl Owner {
@@ -40,7 +43,7 @@ impl Owner {
             wakes_at: None,
             ready: false,
             fatal: false,
-            partitions: 0,
+            connects: 0,
         }
     }
 }
@@ -129,6 +132,9 @@ impl World {
                     self.owner.links.insert(connection),
                     "a connection's number again"
                 );
+                self.owner.connects += 1;
+                let allowed = CONNECTS_MAX + CONNECTS_PER_SECOND_MAX * (self.now / SECOND);
+                assert!(self.owner.connects <= allowed, "a storm of connections");
                 self.connect(connection, &address);
             }
             Action::Send { connection, frame } => {
@@ -152,10 +158,9 @@ impl World {
         assert!(!self.owner.fatal, "after the fatal event: {event:?}");
         self.note(|| format!("client: {}", summary(&event)));
         match event {
-            Event::Ready { partitions } => {
+            Event::Ready { .. } => {
                 assert!(!self.owner.ready, "ready twice");
                 self.owner.ready = true;
-                self.owner.partitions = partitions;
             }
             Event::Acknowledged { records, due } => {
                 let told: u32 = due.iter().map(|(_, count)| count).sum();

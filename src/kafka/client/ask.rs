@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use super::cluster::{Candidate, Cluster, Due};
 use super::drive::timeout_ms;
 use super::event::{Action, ConnectionId};
-use super::session::Session;
+use super::session::{ANSWER_PATIENCE, Session};
 use super::{Client, TopicCreation};
 use crate::kafka::wire::message::CreateTopicsRequest;
 
 /// How long one candidate may take to connect before another is tried beside it.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
-/// How long an answer that any broker can give may take before another broker is asked.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Client {
     /// Metadata, producer id, topic creation: asked of whoever is there.
@@ -50,10 +48,9 @@ impl Client {
     /// Whether a broker has not answered for so long that another is to be asked. If that is still to come, it wakes then.
     fn is_out_of_patience(&mut self, connection: ConnectionId, now: Instant) -> bool {
         let session = self.sessions.get(&connection);
-        let Some(since) = session.and_then(Session::awaits_since) else {
+        let Some(until) = session.and_then(Session::answers_until) else {
             return false;
         };
-        let until = since + ANSWER_PATIENCE;
         if until > now {
             self.wake(until);
         }
@@ -65,11 +62,7 @@ impl Client {
         let usable = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.is_usable(now) && can(session))
-            .filter(|(_, session)| {
-                let since = session.awaits_since();
-                since.is_none_or(|since| since + ANSWER_PATIENCE > now)
-            });
+            .filter(|(_, session)| session.is_usable(now) && session.answers(now) && can(session));
         usable
             .min_by_key(|(_, session)| session.produce_in_flight())
             .map(|(&connection, _)| connection)

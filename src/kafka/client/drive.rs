@@ -118,7 +118,7 @@ impl Client {
         let broker_usable = self
             .sessions
             .values()
-            .any(|session| session.node >= 0 && session.is_usable(now));
+            .any(|session| session.node >= 0 && session.is_usable(now) && session.answers(now));
         let idle: Vec<(ConnectionId, Instant)> = self
             .sessions
             .iter()

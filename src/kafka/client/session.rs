@@ -24,6 +24,8 @@ use crate::kafka::wire::message::{
 
 /// Where negotiation starts: what every broker since 2.4 speaks; version 4 says nothing that a producer needs.
 const API_VERSIONS_FIRST: i16 = 3;
+/// How long an answer that any broker can give may take before another broker is asked.
+pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// A broker that asks for longer silence is not believed further than this.
 const THROTTLE_MS_MAX: i32 = 60_000;
 /// Software name and version that brokers show in their metrics (KIP-511).
@@ -164,10 +166,16 @@ impl Session {
         }
     }
 
-    /// Since when an answer is awaited, if one is.
-    pub(super) fn awaits_since(&self) -> Option<Instant> {
+    /// Until when an answer that is awaited is not late, if one is.
+    pub(super) fn answers_until(&self) -> Option<Instant> {
         let oldest = self.in_flight.iter().find(|asked| asked.answered)?;
-        oldest.deadline.checked_sub(self.request_timeout)
+        let since = oldest.deadline.checked_sub(self.request_timeout)?;
+        Some(since + ANSWER_PATIENCE)
+    }
+
+    /// No answer is late: what any broker can be asked may be asked here.
+    pub(super) fn answers(&self, now: Instant) -> bool {
+        self.answers_until().is_none_or(|until| until > now)
     }
 
     /// What took too long, if anything did.
