@@ -10,7 +10,6 @@ mod closing;
 mod epochs;
 mod errors;
 mod fate;
-mod history;
 mod network;
 mod partition;
 mod producing;
