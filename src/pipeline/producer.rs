@@ -22,7 +22,8 @@ use crate::report::stats::Stats;
 use crate::report::text;
 use crate::report::time::now_ms;
 
-/// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other.
+/// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other. It bounds how many
+/// there are; how much memory they take is bounded by each link, which lets few of its frames wait.
 const LINK_EVENTS_MAX: usize = 1024;
 /// Requests beside the Produce ones that one connection can have waiting: versions, metadata, producer id, topic.
 const CONTROL_REQUESTS_MAX: usize = 8;

@@ -59,7 +59,7 @@ use super::config::HostPort;
 use super::wire::frame::RequestFrame;
 
 pub use self::connect::CONNECT_SHARE_MS_MIN;
-pub use self::event::LinkEvent;
+pub use self::event::{FRAMES_WAITING_MAX, LinkEvent, ReceivedFrame};
 pub use self::outbox::FRAMES_PER_WRITE_MAX;
 pub use self::resolve::RESOLVERS_MAX;
 
@@ -90,7 +90,8 @@ pub struct LinkConfig {
 impl Link {
     /// Starts to connect, and returns at once. Frames may be sent from now on: they wait for the connection.
     ///
-    /// `events` may be bounded: a link whose events nobody takes stops reading, and still ends at [`Link::close`].
+    /// `events` may be bounded: a link whose events nobody takes stops reading, and still ends at [`Link::close`]. So does
+    /// one of whose frames [`FRAMES_WAITING_MAX`] are there and not dropped.
     ///
     /// # Errors
     /// When the system refuses a thread.

@@ -1,6 +1,6 @@
 //! The thread `broker-N-read`: turns what arrives into frames and hands them on.
 //!
-//! It waits only for the socket and for room for an event; the link's end interrupts both, and its own end, even by a
+//! It waits only for the socket and for room for a frame; the link's end interrupts both, and its own end, even by a
 //! panic, ends the link. After any error nothing more is read: a stream that was misunderstood once stays so.
 
 use std::io;

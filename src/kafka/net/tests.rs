@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 
-use super::{Link, LinkConfig, LinkEvent, LinkPanic};
+use super::{FRAMES_WAITING_MAX, Link, LinkConfig, LinkEvent, LinkPanic, ReceivedFrame};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::frame::RequestFrame;
 
@@ -108,11 +108,12 @@ fn framed(body: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), body].concat()
 }
 
-fn frame(body: &[u8]) -> LinkEvent {
-    LinkEvent::Frame {
-        connection: CONNECTION,
-        frame: body.to_vec(),
-    }
+/// The next event is a frame.
+fn frame(events: &Receiver<LinkEvent>) -> ReceivedFrame {
+    let LinkEvent::Frame { frame, .. } = next(events) else {
+        panic!("not a frame")
+    };
+    frame
 }
 
 fn written(correlation_id: i32) -> LinkEvent {
@@ -160,9 +161,9 @@ fn frames_arrive_whole_however_they_were_cut() {
         peer.write_all(&[*byte]).unwrap();
     }
     peer.write_all(rest).unwrap();
-    assert_eq!(next(&events), frame(b"first"));
-    assert_eq!(next(&events), frame(&large));
-    assert_eq!(next(&events), frame(b"last"));
+    assert_eq!(frame(&events)[..], b"first"[..]);
+    assert_eq!(frame(&events)[..], large[..]);
+    assert_eq!(frame(&events)[..], b"last"[..]);
     drop(peer);
     assert_eq!(
         closed(link, &events),
@@ -177,7 +178,7 @@ fn an_end_in_the_middle_of_a_frame_is_told_as_such() {
     peer.write_all(&framed(b"whole")).unwrap();
     peer.write_all(&framed(b"half of it")[..7]).unwrap();
     drop(peer);
-    assert_eq!(next(&events), frame(b"whole"));
+    assert_eq!(frame(&events)[..], b"whole"[..]);
     assert_eq!(
         closed(link, &events),
         format!("broker-1 (127.0.0.1:{port}) closed the connection in the middle of a response")
@@ -255,9 +256,53 @@ fn an_answer_that_came_before_the_end_is_delivered_before_it() {
     }
     peer.shutdown(Shutdown::Both).unwrap();
     for answer in 0..100_u8 {
-        assert_eq!(next(&events), frame(&[answer; 1000]));
+        assert_eq!(frame(&events)[..], [answer; 1000][..]);
     }
     closed(link, &events);
+}
+
+/// A link of whose frames the owner holds as many as it may, and its peer, which has sent more of them.
+fn flooded() -> (
+    Link,
+    Vec<ReceivedFrame>,
+    (TcpStream, Receiver<LinkEvent>, u16),
+) {
+    let (link, mut peer, events, port) = connected();
+    let unasked = framed(b"unasked").repeat(FRAMES_WAITING_MAX + 2);
+    peer.write_all(&unasked).unwrap();
+    let held = (0..FRAMES_WAITING_MAX).map(|_| frame(&events)).collect();
+    assert_eq!(
+        events.recv_timeout(Duration::from_millis(100)),
+        Err(RecvTimeoutError::Timeout)
+    );
+    (link, held, (peer, events, port))
+}
+
+#[test]
+fn a_peer_that_sends_more_frames_than_are_taken_waits_until_one_is() {
+    let (link, mut held, (peer, events, port)) = flooded();
+    // Its own waiting is all that it brings about.
+    let (_other, mut other_peer, other_events, _) = connected();
+    other_peer.write_all(&framed(b"heard")).unwrap();
+    assert_eq!(frame(&other_events)[..], b"heard"[..]);
+    drop(held.pop());
+    held.push(frame(&events));
+    drop(held);
+    frame(&events);
+    drop(peer);
+    assert_eq!(
+        closed(link, &events),
+        format!("broker-1 (127.0.0.1:{port}) closed the connection")
+    );
+}
+
+#[test]
+fn closing_ends_a_link_that_waits_for_a_frame_to_be_taken() {
+    let (link, held, (_peer, events, _)) = flooded();
+    link.close();
+    assert_eq!(join(link), Ok(()));
+    nothing_follows(&events);
+    drop(held);
 }
 
 #[test]
