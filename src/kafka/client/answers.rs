@@ -48,10 +48,7 @@ impl Client {
                 self.handle_metadata(response, now);
                 Ok(())
             }
-            Answer::ProducerId(response) => {
-                self.handle_producer_id(&response, now);
-                Ok(())
-            }
+            Answer::ProducerId(response) => self.handle_producer_id(&response, now),
             Answer::TopicCreated(response) => {
                 self.handle_topic_created(response);
                 Ok(())
@@ -236,11 +233,22 @@ impl Client {
         }
     }
 
-    fn handle_producer_id(&mut self, response: &InitProducerIdResponse, now: Instant) {
+    fn handle_producer_id(
+        &mut self,
+        response: &InitProducerIdResponse,
+        now: Instant,
+    ) -> Result<(), SessionError> {
         self.identity.asked_on = None;
+        let (id, epoch) = (response.producer_id, response.producer_epoch);
         match response.error {
+            // What is negative means none: a broker would take the batches for those of a producer without idempotence.
+            ErrorCode::NONE if id < 0 || epoch < 0 => {
+                self.identity.not_before = Some(now + PRODUCER_ID_BACKOFF);
+                return Err(SessionError::Broken(format!(
+                    "an answer with producer id {id}, epoch {epoch}, which no producer has"
+                )));
+            }
             ErrorCode::NONE => {
-                let (id, epoch) = (response.producer_id, response.producer_epoch);
                 self.identity.current = Some(ProducerIdentity { id, epoch });
                 self.begin_if_ready(now);
             }
@@ -253,6 +261,7 @@ impl Client {
                 code,
             }),
         }
+        Ok(())
     }
 
     /// Records can be taken once the topic is known and sequences can be given.

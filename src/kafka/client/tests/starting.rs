@@ -1,7 +1,7 @@
 //! From nothing to `Ready`, or to a clear word why not.
 
 use kafka_protocol::messages::{
-    ApiVersionsResponse, InitProducerIdResponse, api_versions_response,
+    ApiVersionsResponse, InitProducerIdResponse, ProducerId, api_versions_response,
 };
 
 use super::*;
@@ -371,6 +371,39 @@ fn a_producer_id_is_asked_for_again_while_the_coordinator_loads_and_refused_for_
         line.contains("CLUSTER_AUTHORIZATION_FAILED (31); grant this user IDEMPOTENT_WRITE"),
         "{line}"
     );
+}
+
+#[test]
+fn a_producer_id_or_epoch_below_zero_breaks_the_connection_off_and_is_never_used() {
+    let servers = ["a", "b"].map(host).to_vec();
+    for (id, epoch) in [(-1, 0), (7, -1), (-1, -1), (i64::MIN, i16::MIN)] {
+        let config = ProducerConfig {
+            bootstrap_servers: servers.clone(),
+            ..config()
+        };
+        let mut rig = Rig::new(config, FakeCluster::new(1, 1));
+        rig.cluster.script(ApiKey::InitProducerId, move |asked| {
+            let response = InitProducerIdResponse::default()
+                .with_producer_id(ProducerId(id))
+                .with_producer_epoch(epoch);
+            Some(asked.answer_with(asked.version, &response))
+        });
+        rig.advance_until(secs(2), |rig| rig.client.wants_records());
+        let asked: Vec<&str> = rig
+            .asked
+            .iter()
+            .filter(|asked| asked.api == ApiKey::InitProducerId)
+            .map(|asked| asked.host.as_str())
+            .collect();
+        assert!(asked.len() == 2 && asked[0] != asked[1], "{asked:?}");
+        assert_eq!(rig.closes[..1], asked[..1]);
+        let told = format!("an answer with producer id {id}, epoch {epoch}");
+        let line = rig.events.iter().find_map(|event| match event {
+            Event::Warning { message, .. } => Some(message.as_str()),
+            _ => None,
+        });
+        assert!(line.is_some_and(|line| line.contains(&told)), "{line:?}");
+    }
 }
 
 /// Scenario 35.
