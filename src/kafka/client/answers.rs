@@ -121,12 +121,18 @@ impl Client {
             code => {
                 let message = format!("topic {}: {code}", self.config.topic);
                 self.leaderless(&message, now);
+                self.not_ready(code.to_string());
                 self.warn("topic", message);
                 return false;
             }
         }
         self.topic_missing_since = None;
         self.topic_creation = TopicCreation::NotWanted;
+        if topic.partitions.is_empty() && self.partitions.is_empty() {
+            self.not_ready("it has no partitions");
+            let message = format!("topic {} has no partitions", self.config.topic);
+            self.warn("topic", message);
+        }
         let count = topic.partitions.len().min(PARTITIONS_MAX);
         for index in self.partitions.len()..count {
             self.partitions
@@ -173,9 +179,8 @@ impl Client {
     }
 
     fn topic_missing(&mut self, now: Instant) {
-        let topic = &self.config.topic;
         if self.phase != Phase::Starting {
-            let message = format!("topic {topic} does not exist any more");
+            let message = format!("topic {} does not exist any more", self.config.topic);
             for partition in &mut self.partitions {
                 partition.leader = None;
             }
@@ -183,7 +188,10 @@ impl Client {
             self.warn("topic", message);
             return;
         }
-        self.last_error = Some(format!("topic {topic} does not exist").into());
+        // What keeps it from being created says more.
+        if self.config.create_topic.is_none() || self.last_error.is_none() {
+            self.not_ready("it does not exist");
+        }
         if self.config.create_topic.is_some() {
             if self.topic_creation == TopicCreation::NotWanted {
                 self.topic_creation = TopicCreation::Wanted;
@@ -195,6 +203,13 @@ impl Client {
             self.fail(FatalError::TopicMissing {
                 topic: self.config.topic.clone(),
             });
+        }
+    }
+
+    /// What keeps the client from being ready, in words that follow the topic's name, or the producer id's.
+    fn not_ready(&mut self, why: impl Into<Arc<str>>) {
+        if self.phase == Phase::Starting {
+            self.last_error = Some(why.into());
         }
     }
 
@@ -221,10 +236,7 @@ impl Client {
         let Some(created) = ours else { return };
         match created.error {
             ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => {}
-            code if is_retriable(code) => {
-                let words = format!("creating topic {}: {code}", self.config.topic);
-                self.last_error = Some(words.into());
-            }
+            code if is_retriable(code) => self.not_ready(format!("creating it: {code}")),
             code => self.fail(FatalError::TopicNotCreated {
                 topic: self.config.topic.clone(),
                 code,
@@ -253,8 +265,13 @@ impl Client {
                 self.begin_if_ready(now);
             }
             code if is_retriable(code) => {
-                self.last_error = Some(format!("asking for a producer id: {code}").into());
+                // As long as the topic is not ready either, that is what there is to say.
+                if !self.partitions.is_empty() {
+                    self.not_ready(code.to_string());
+                }
                 self.identity.not_before = Some(now + PRODUCER_ID_BACKOFF);
+                let message = format!("asking for a producer id: {code}");
+                self.warn("producer id", message);
             }
             code => self.fail(FatalError::Refused {
                 request: "a producer id (KAFKA_ENABLE_IDEMPOTENCE)",

@@ -222,6 +222,11 @@ impl Refresh {
         self.wanted = true;
     }
 
+    /// Whether an answer ever came.
+    pub(super) fn was_answered(&self) -> bool {
+        self.known_at.is_some()
+    }
+
     /// The earliest instant to ask at; `None`: at once. Means nothing while an answer is awaited.
     fn earliest(&self) -> Option<Instant> {
         let aged = self

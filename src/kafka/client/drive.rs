@@ -56,17 +56,42 @@ impl Client {
     fn check_deadlines(&mut self, now: Instant) {
         match self.phase {
             Phase::Starting if self.started + START_TIMEOUT <= now => {
-                self.fail(FatalError::Unreachable {
-                    tried: self.config.bootstrap_servers.clone(),
-                    seconds: START_TIMEOUT.as_secs(),
-                    last: self.last_error.as_deref().map(str::to_owned),
-                });
+                let error = self.not_started();
+                self.fail(error);
             }
             Phase::Starting => self.wake(self.started + START_TIMEOUT),
             Phase::Closing { deadline } if deadline <= now => self.abandon(),
             Phase::Closing { deadline } => self.wake(deadline),
             Phase::Running | Phase::Closed => {}
         }
+    }
+
+    /// What has kept the client from being ready.
+    fn not_started(&self) -> FatalError {
+        let seconds = START_TIMEOUT.as_secs();
+        let last = self.last_error.as_deref().map(str::to_owned);
+        if !self.cluster.refresh.was_answered() {
+            return FatalError::Unreachable {
+                tried: self.config.bootstrap_servers.clone(),
+                seconds,
+                last,
+            };
+        }
+        if self.partitions.is_empty() {
+            let topic = self.config.topic.clone();
+            return FatalError::TopicNotReady {
+                topic,
+                seconds,
+                last,
+            };
+        }
+        let mut ready = self.sessions.values().filter(|session| session.is_ready());
+        let none_can = ready.next().is_some_and(|first| {
+            !first.can_init_producer_id() && !ready.any(Session::can_init_producer_id)
+        });
+        let unknown = "the brokers do not offer InitProducerId".to_owned();
+        let last = if none_can { Some(unknown) } else { last };
+        FatalError::NoProducerId { seconds, last }
     }
 
     /// Gives up every record.

@@ -220,6 +220,22 @@ pub enum FatalError {
         /// What went wrong last.
         last: Option<String>,
     },
+    /// Brokers answered, but the topic could not be produced to in time.
+    TopicNotReady {
+        /// Its name.
+        topic: String,
+        /// For how long that was waited for, in seconds.
+        seconds: u64,
+        /// What was wrong last.
+        last: Option<String>,
+    },
+    /// Brokers answered, but none gave a producer id in time.
+    NoProducerId {
+        /// For how long that was waited for, in seconds.
+        seconds: u64,
+        /// What was wrong last.
+        last: Option<String>,
+    },
     /// The topic does not exist.
     TopicMissing {
         /// Its name.
@@ -271,6 +287,22 @@ impl fmt::Display for FatalError {
                 )?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))?;
                 f.write_str("; check KAFKA_BOOTSTRAP_SERVERS and that the brokers are up and advertise addresses that resolve here")
+            }
+            Self::TopicNotReady {
+                topic,
+                seconds,
+                last,
+            } => {
+                write!(f, "topic {topic} could not be used within {seconds} s")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))?;
+                f.write_str(
+                    "; check the topic, and that the brokers are up and in touch with each other",
+                )
+            }
+            Self::NoProducerId { seconds, last } => {
+                write!(f, "no broker gave a producer id within {seconds} s")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))?;
+                f.write_str("; see the brokers' logs, or set KAFKA_ENABLE_IDEMPOTENCE=false, with which retries may write twice")
             }
             Self::TopicMissing { topic } => write!(
                 f,

@@ -173,6 +173,7 @@ pub(super) struct FakeCluster {
     /// What comes before the ordinary answers.
     pub(super) replies: BTreeMap<i16, VecDeque<Reply>>,
     pub(super) creation_code: i16,
+    pub(super) producer_id_error: i16,
 }
 
 impl FakeCluster {
@@ -197,6 +198,7 @@ impl FakeCluster {
             producer: (1000, 0),
             replies: BTreeMap::new(),
             creation_code: 0,
+            producer_id_error: 0,
         }
     }
 
@@ -276,6 +278,9 @@ impl FakeCluster {
     }
 
     fn producer_id(&mut self) -> InitProducerIdResponse {
+        if self.producer_id_error != 0 {
+            return InitProducerIdResponse::default().with_error_code(self.producer_id_error);
+        }
         let (id, epoch) = self.producer;
         self.producer = (id + 1, 0);
         InitProducerIdResponse::default()
