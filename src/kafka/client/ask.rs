@@ -15,6 +15,9 @@ use crate::kafka::wire::message::CreateTopicsRequest;
 
 /// How long one candidate may take to connect before another is tried beside it.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How much longer than it was given an owner may take to say why a connection could not be made: it knows each address's
+/// reason, where the client would only know that it took too long.
+const CONNECT_GRACE: Duration = Duration::from_millis(500);
 
 impl Client {
     /// Metadata, producer id, topic creation: asked of whoever is there.
@@ -204,7 +207,7 @@ impl Client {
             id,
             &self.config.client_id,
             self.config.request_timeout,
-            timeout,
+            timeout + CONNECT_GRACE,
             now,
         );
         self.sessions.insert(connection, session);

@@ -22,7 +22,8 @@ pub enum Action {
         name: String,
         /// Where to.
         address: HostPort,
-        /// For how long: past it the client closes the connection if it cannot be used by then.
+        /// For how long: by then the owner gives up and says why. Half a second later the client closes the connection if it
+        /// cannot be used by then.
         timeout: Duration,
     },
     /// Write a request.

@@ -2,6 +2,7 @@
 
 use super::network::with_leader;
 use super::*;
+use crate::kafka::net::CONNECT_SHARE_MS_MIN;
 
 fn next_produce(rig: &mut Rig) -> Asked {
     rig.advance_until(secs(3), |rig| !rig.produces.is_empty());
@@ -250,6 +251,35 @@ fn a_connection_gets_longer_to_be_made_with_every_failure_of_its_node_until_it_w
         "{:?}",
         rig.connect_timeouts
     );
+}
+
+#[test]
+fn a_link_that_gives_up_in_its_time_is_heard_before_the_client_gives_up_itself() {
+    let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
+    rig.hanging.insert("boot".to_owned());
+    rig.settle();
+    let given = rig.connect_timeouts[0];
+    // A link may overstep what it was given by the least time that an address gets.
+    rig.advance(given + ms(CONNECT_SHARE_MS_MIN));
+    assert!(rig.closes.is_empty());
+    let connection = rig.connections("boot")[0];
+    let reason = "connect to boot:9092 (10.0.0.1) timed out after 10.0 s";
+    rig.links.remove(&connection);
+    rig.client
+        .handle_connect_failed(connection, reason, rig.now);
+    rig.settle();
+    assert!(
+        matches!(&rig.events[..], [Event::Warning { message, .. }] if message == reason),
+        "{:?}",
+        rig.events
+    );
+    // One that never says anything is given up soon after all the same.
+    let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
+    rig.hanging.insert("boot".to_owned());
+    let began = rig.now;
+    rig.advance_until(secs(20), |rig| !rig.closes.is_empty());
+    let overstepped = (rig.now - began).saturating_sub(rig.connect_timeouts[0]);
+    assert!(overstepped <= secs(1), "{overstepped:?}");
 }
 
 /// Scenario 29.
