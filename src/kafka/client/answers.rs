@@ -24,6 +24,8 @@ const TOPIC_MISSING_MAX: Duration = Duration::from_secs(3);
 const PRODUCER_ID_BACKOFF: Duration = Duration::from_millis(100);
 /// A broker's own words are not repeated further than this.
 const WORDS_CHARS_MAX: usize = 300;
+/// How many leaders are connected to at the start, before there is a record for any of them: the others are when there is one.
+const CONNECT_AHEAD_MAX: usize = 32;
 /// The longest host name (RFC 1035).
 const HOST_BYTES_MAX: usize = 255;
 /// How many partitions a topic may have before we doubt the answer.
@@ -292,12 +294,9 @@ impl Client {
         self.events.push_back(Event::Ready {
             partitions: self.partitions.len(),
         });
-        let leaders: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter_map(|partition| partition.leader)
-            .collect();
-        for leader in leaders {
+        let leaders = self.partitions.iter().filter_map(|p| p.leader);
+        let leaders: BTreeSet<i32> = leaders.collect();
+        for leader in leaders.into_iter().take(CONNECT_AHEAD_MAX) {
             self.connected(leader, now);
         }
     }

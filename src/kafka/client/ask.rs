@@ -1,7 +1,8 @@
 //! Whom to ask, and whom to connect to.
 //!
 //! Metadata, the producer id and the topic's creation are asked of whoever is there; a connection is begun to whoever leads a
-//! partition that has records, and to someone at all while nobody can be asked. Nothing here waits: what must wait sets the
+//! partition that has records, and to someone at all while nobody can be asked; never to more than
+//! [`CONNECTIONS_MAX`] for the leaders' sake, whatever metadata says. Nothing here waits: what must wait sets the
 //! wake-up.
 
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use crate::kafka::wire::message::CreateTopicsRequest;
 
 /// How long one candidate may take to connect before another is tried beside it.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How many connections there may be; a leader beyond them is connected to when another connection has ended. No topic has so
+/// many leaders, and a peer may name hundreds of thousands. Only while none of these answers is one more begun a second.
+const CONNECTIONS_MAX: usize = 500;
 /// How much longer than it was given an owner may take to say why a connection could not be made: it knows each address's
 /// reason, where the client would only know that it took too long.
 const CONNECT_GRACE: Duration = Duration::from_millis(500);
@@ -189,7 +193,9 @@ impl Client {
         }
         match known.left_alone_until(now) {
             Some(at) => self.wake(at),
-            None => self.connect(node, now),
+            None if self.sessions.len() < CONNECTIONS_MAX => self.connect(node, now),
+            // The end of one of them is an input.
+            None => {}
         }
         None
     }

@@ -254,6 +254,23 @@ fn a_connection_gets_longer_to_be_made_with_every_failure_of_its_node_until_it_w
 }
 
 #[test]
+fn however_many_leaders_metadata_names_few_are_connected_ahead_and_connections_are_bounded() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(600, 600));
+    assert_eq!(rig.connects.len(), 33, "the first 32, and the way in");
+    for partition in 0..600 {
+        rig.push_keyed(partition, "a").unwrap();
+    }
+    rig.advance(LINGER);
+    assert_eq!(rig.links.len(), 500);
+    // One that ends makes room for another.
+    assert!(rig.connections("broker-501").is_empty());
+    let connection = rig.connections("broker-1")[0];
+    rig.cut(connection);
+    assert_eq!(rig.links.len(), 500);
+    assert_eq!(rig.connections("broker-501").len(), 1);
+}
+
+#[test]
 fn a_link_that_gives_up_in_its_time_is_heard_before_the_client_gives_up_itself() {
     let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
     rig.hanging.insert("boot".to_owned());
