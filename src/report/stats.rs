@@ -114,9 +114,8 @@ impl Stats {
     /// `records` more were acknowledged by the broker, at the wall-clock time `now_ms` (milliseconds since 1970).
     pub fn add_acknowledged(&self, records: u64, now_ms: i64) {
         self.producer.acknowledged.fetch_add(records, Relaxed);
-        self.producer
-            .last_acknowledged_ms
-            .fetch_max(now_ms, Relaxed);
+        // The last one, not the greatest: a clock that was stepped back must not leave it in the future.
+        self.producer.last_acknowledged_ms.store(now_ms, Relaxed);
     }
 
     /// `records` more were given up because of an error.
@@ -360,12 +359,23 @@ mod tests {
                 skipped: 5,
                 behind: 3 * SECOND,
                 in_flight: 3,
-                last_acknowledged_ms: Some(1_700_000_000_123),
+                last_acknowledged_ms: Some(1_700_000_000_100),
                 latency: None,
             }
         );
         assert_eq!(snapshot.errors(), 3);
         assert!((snapshot.rate() - 1.0).abs() < 1e-9);
+    }
+
+    /// Scenario 43.
+    #[test]
+    fn the_last_acknowledgement_is_the_last_one_though_the_clock_was_stepped_back_meanwhile() {
+        let stats = Stats::new(Instant::now()).unwrap();
+        for now_ms in [1_700_000_000_000, 1_600_000_000_000, 1_600_000_001_000] {
+            stats.add_acknowledged(1, now_ms);
+            let last = stats.snapshot(stats.start()).last_acknowledged_ms;
+            assert_eq!(last, Some(now_ms));
+        }
     }
 
     #[test]
