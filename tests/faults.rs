@@ -233,6 +233,12 @@ fn records_that_were_written_behind_an_error_are_not_written_twice() {
     }
 }
 
+/// How many records a line says have failed.
+fn records_failed(line: &str) -> u64 {
+    let (number, _) = line[4..].split_once(" record").unwrap();
+    number.parse().unwrap()
+}
+
 #[test]
 fn error_codes_that_do_not_pass_are_counted_and_told_once() {
     for (code, name) in [
@@ -241,9 +247,13 @@ fn error_codes_that_do_not_pass_are_counted_and_told_once() {
         (87, "INVALID_RECORD"),
         (1234, "1234"),
     ] {
-        let peers = Peers::start();
+        // One partition: so each of the two requests that are refused has one batch. And no summary but those at the end.
+        let peers = Peers::with(Config {
+            topics: vec![("js_shoe".to_owned(), 1)],
+            ..Config::default()
+        });
         fault(&peers, Fault::Error(code), 2);
-        let ended = many_batches(&peers, 600).run();
+        let ended = many_batches(&peers, 600).arg("--stats-interval=1h").run();
         ended.expect_code(1);
         let ledger = ended.ledger();
         let held = shoes::numbers(&peers.kafka, Expected::default(), 600).len() as u64;
@@ -252,11 +262,20 @@ fn error_codes_that_do_not_pass_are_counted_and_told_once() {
             ledger.failed > 0 && ledger.acknowledged == held,
             "{ledger:?}, {held} held"
         );
-        let told = ended
+        let told: Vec<&String> = ended
             .lines
             .iter()
-            .filter(|line| line.starts_with("❌ ") && line.contains(name));
-        assert!((1..=2).contains(&told.count()), "{}", ended.stderr());
+            .filter(|line| line.starts_with("❌ ") && line.contains(name))
+            .collect();
+        let [first, again] = told[..] else {
+            panic!("not two lines:\n{}", ended.stderr());
+        };
+        assert!(
+            !first.contains("(repeated") && again.contains("(repeated 1 more time in the last "),
+            "{told:?}"
+        );
+        let failed: u64 = told.iter().map(|line| records_failed(line)).sum();
+        assert_eq!(failed, ledger.failed, "{told:?}");
         ended.line(&format!("   ❌ Errors: {}", ledger.failed));
     }
 }
