@@ -22,13 +22,14 @@
 //! | --- | --- | --- |
 //! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
-//! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours |
+//! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours but `foreign` |
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
 //! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
+//! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
 //! `kafka::wire`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
 //! time and seeds are arguments. `tests/tidy.rs` holds the house to all of this.
@@ -39,6 +40,7 @@
 //! fail: the rule that decides about loss and duplicates.
 
 pub mod error;
+pub mod foreign;
 pub mod kafka;
 pub mod pipeline;
 pub mod registry;

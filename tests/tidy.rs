@@ -18,20 +18,26 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("src/kafka/wire", &["kafka::wire"]),
     (
         "src/kafka/client",
-        &["kafka::client", "kafka::wire", "kafka::config"],
+        &["kafka::client", "kafka::wire", "kafka::config", "foreign"],
     ),
     (
         "src/kafka/net",
-        &["kafka::net", "kafka::wire::frame", "kafka::config"],
+        &[
+            "kafka::net",
+            "kafka::wire::frame",
+            "kafka::config",
+            "foreign",
+        ],
     ),
     ("src/kafka/config.rs", &["kafka::wire"]),
     ("src/shoe", &["shoe"]),
-    ("src/registry", &["registry"]),
+    ("src/registry", &["registry", "foreign"]),
     (
         "src/settings",
-        &["settings", "kafka::config", "registry::config"],
+        &["settings", "kafka::config", "registry::config", "foreign"],
     ),
-    ("src/report", &["report", "settings"]),
+    ("src/foreign.rs", &[]),
+    ("src/report", &["report", "settings", "foreign"]),
     (
         "src/pipeline",
         &[

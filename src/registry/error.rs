@@ -1,10 +1,12 @@
 //! What can go wrong with a Schema Registry, by what can be done about it.
 //!
 //! Every error is one line: what failed, where, the registry's own words, what to do. Foreign words are shortened and
-//! freed of control characters. It never holds a credential: URLs are stripped of them before they get here.
+//! freed of what cannot be shown. It never holds a credential: URLs are stripped of them before they get here.
 
 use std::fmt;
 use std::time::Duration;
+
+use crate::foreign::is_showable;
 
 /// Longest foreign words in an error, in characters.
 const WORDS_CHARS_MAX: usize = 300;
@@ -240,9 +242,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Foreign words on one line: control characters become spaces, runs of spaces become one, the end is cut off.
+/// Foreign words on one line: what cannot be shown becomes a space, runs of spaces become one, the end is cut off.
 fn cleaned(words: &str) -> String {
-    let one_line = words.replace(char::is_control, " ");
+    let one_line = words.replace(|c| !is_showable(c), " ");
     let mut cleaned = String::new();
     for word in one_line.split_whitespace() {
         if !cleaned.is_empty() {
@@ -263,7 +265,10 @@ mod tests {
 
     #[test]
     fn foreign_words_are_one_short_line() {
-        assert_eq!(cleaned(" a\r\n\tb \u{1b}[31mred\u{7}  "), "a b [31mred");
+        assert_eq!(
+            cleaned(" a\r\n\tb \u{1b}[31mred\u{7}\u{2028}\u{202e}  "),
+            "a b [31mred"
+        );
         let long = "ä".repeat(WORDS_CHARS_MAX + 1);
         assert_eq!(cleaned(&long).chars().count(), WORDS_CHARS_MAX + 1);
         assert!(cleaned(&long).ends_with('…'));

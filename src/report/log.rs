@@ -1,7 +1,7 @@
 //! The log: how a line looks and where it goes.
 //!
-//! A record is one line on standard error, whatever its text holds: control characters (a peer's words may carry them) are
-//! escaped here and nowhere else, so nothing can forge a line or steer a terminal. That standard error is closed or its
+//! A record is one line on standard error, whatever its text holds: control characters and others that are not to be shown (a
+//! peer's words may carry them) are escaped here at the latest, so nothing can forge a line or steer a terminal. That standard error is closed or its
 //! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord.
 
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, SetLoggerError, log};
 
 use super::time::{Rfc3339, now_ms};
+use crate::foreign::is_showable;
 use crate::settings::LogFormat;
 
 /// Whose records the level is about. Others' (those of the crates that we use) are shown from `warn` on.
@@ -86,18 +87,18 @@ fn line(format: LogFormat, unix_ms: i64, level: Level, message: &str) -> String 
     line
 }
 
-/// Control characters as `\n`, `\t`, `\u{1b}`; everything else as it is.
+/// What cannot be shown as `\n`, `\t`, `\u{1b}`, `\u{202e}`; everything else as it is.
 fn push_visible(line: &mut String, message: &str) {
     for character in message.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
+        if is_showable(character) {
             line.push(character);
+        } else {
+            line.extend(character.escape_default());
         }
     }
 }
 
-/// The inside of a JSON string (RFC 8259, section 7); DEL and the C1 controls are escaped too, for terminals' sake.
+/// The inside of a JSON string (RFC 8259, section 7); what else cannot be shown is escaped too, for terminals' sake.
 fn push_json(line: &mut String, message: &str) {
     for character in message.chars() {
         match character {
@@ -106,10 +107,12 @@ fn push_json(line: &mut String, message: &str) {
             '\n' => line.push_str("\\n"),
             '\t' => line.push_str("\\t"),
             '\r' => line.push_str("\\r"),
-            control if control.is_control() => {
-                let _ = write!(line, "\\u{:04x}", u32::from(control));
+            showable if is_showable(showable) => line.push(showable),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(line, "\\u{unit:04x}");
+                }
             }
-            other => line.push(other),
         }
     }
 }
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
 
     const TIME_MS: i64 = 1_795_504_328_123;
-    const NASTY: &str = "⏱️ \"a\\b\"\n\r\t\u{1b}[31m\u{7f}\u{9b} é";
+    const NASTY: &str = "⏱️ \"a\\b\"\n\r\t\u{1b}[31m\u{7f}\u{9b} é\u{202e}\u{2028}\u{e0041}";
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -189,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn no_control_character_of_a_message_reaches_the_terminal() {
+    fn nothing_of_a_message_that_cannot_be_shown_reaches_the_terminal() {
         for format in [LogFormat::Pretty, LogFormat::Full, LogFormat::Json] {
             let line = line(format, TIME_MS, Level::Info, NASTY);
             let text = line.strip_suffix('\n').unwrap();
-            assert!(!text.contains(char::is_control), "{line:?}");
+            assert!(text.chars().all(is_showable), "{line:?}");
         }
         assert_eq!(
             line(LogFormat::Pretty, 0, Level::Info, NASTY),
-            "⏱️ \"a\\b\"\\n\\r\\t\\u{1b}[31m\\u{7f}\\u{9b} é\n"
+            "⏱️ \"a\\b\"\\n\\r\\t\\u{1b}[31m\\u{7f}\\u{9b} é\\u{202e}\\u{2028}\\u{e0041}\n"
         );
     }
 

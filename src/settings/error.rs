@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::foreign::is_showable;
+
 /// A value longer than this many characters is cut when it is repeated in an error.
 pub const SHOWN_VALUE_CHARS_MAX: usize = 120;
 
@@ -20,8 +22,8 @@ impl SettingError {
     /// `subject` is what the user wrote (setting and value, or file and line), `problem` what is wrong with it.
     pub fn new(subject: impl AsRef<str>, problem: impl AsRef<str>) -> Self {
         Self {
-            subject: without_controls(subject.as_ref()),
-            problem: without_controls(problem.as_ref()),
+            subject: showable(subject.as_ref()),
+            problem: showable(problem.as_ref()),
         }
     }
 }
@@ -59,23 +61,23 @@ impl fmt::Display for SettingsErrors {
 
 impl std::error::Error for SettingsErrors {}
 
-/// A value as an error repeats it: cut, and without control characters.
+/// A value as an error repeats it: cut, and without what cannot be shown.
 pub fn shown(value: &str) -> String {
     let mut text: String = value.chars().take(SHOWN_VALUE_CHARS_MAX).collect();
     if text.len() < value.len() {
         text.push('…');
     }
-    without_controls(&text)
+    showable(&text)
 }
 
-/// `text` with every control character (a line break, an escape sequence's start) replaced.
-fn without_controls(text: &str) -> String {
+/// `text` with everything that cannot be shown (a line break, an escape sequence's start) replaced.
+fn showable(text: &str) -> String {
     text.chars()
         .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
+            if is_showable(c) {
                 c
+            } else {
+                char::REPLACEMENT_CHARACTER
             }
         })
         .collect()
@@ -87,10 +89,13 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line_whatever_the_user_typed() {
-        let error = SettingError::new(format!("KAFKA_TOPIC={}", shown("a\nb\x1b[31m")), "no\rgood");
+        let error = SettingError::new(
+            format!("KAFKA_TOPIC={}", shown("a\nb\x1b[31m")),
+            "no\r\u{202e}good",
+        );
         assert_eq!(
             error.to_string(),
-            "KAFKA_TOPIC=a\u{fffd}b\u{fffd}[31m: no\u{fffd}good"
+            "KAFKA_TOPIC=a\u{fffd}b\u{fffd}[31m: no\u{fffd}\u{fffd}good"
         );
         assert_eq!(
             shown(&"é".repeat(500)).chars().count(),

@@ -1,5 +1,6 @@
 //! Decoding under a counting allocator. Shared with the fuzz targets.
 
+use continuous_producer::foreign::is_showable;
 use continuous_producer::kafka::wire::codec::{DecodeError, ELEMENT_BYTES_MAX};
 use continuous_producer::kafka::wire::frame::FRAME_BYTES_MAX;
 use continuous_producer::kafka::wire::message::{
@@ -56,7 +57,7 @@ pub(crate) fn decode(
     if let Err(error) = &outcome {
         let reason = error.to_string();
         assert!(
-            reason.len() <= REASON_BYTES_MAX && !reason.contains(char::is_control),
+            reason.len() <= REASON_BYTES_MAX && reason.chars().all(is_showable),
             "{reason:?}"
         );
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use continuous_producer::foreign::is_showable;
 use continuous_producer::kafka::client::{Action, Client, ConnectionId, Event, Record};
 use continuous_producer::kafka::config::{
     Acks, Compression, HostPort, MessageKey, NewTopic, ProducerConfig,
@@ -197,7 +198,7 @@ impl Rig {
         if let Some(line) = line {
             let chars = line.chars().count();
             assert!((1..=LINE_CHARS_MAX).contains(&chars), "{chars} characters");
-            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(line.chars().all(is_showable), "{line:?}");
             self.lines.push(line);
         }
     }

@@ -11,6 +11,7 @@ use super::sequence::ProducerIdentity;
 use super::session::{Answer, SessionError};
 use super::trouble::Reason;
 use super::{Client, Phase, TopicCreation};
+use crate::foreign::is_showable;
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::error_code::ProduceAction;
@@ -81,7 +82,7 @@ impl Client {
 
     /// An address that no broker can have is not taken over: what needs it asks again.
     pub(super) fn learn(&mut self, node: i32, host: &str, port: i32) {
-        let sane = (1..=HOST_BYTES_MAX).contains(&host.len()) && !host.contains(char::is_control);
+        let sane = (1..=HOST_BYTES_MAX).contains(&host.len()) && host.chars().all(is_showable);
         if let (true, 0.., Ok(port @ 1..)) = (sane, node, u16::try_from(port)) {
             let host = host.to_owned();
             if self.cluster.learn(node, HostPort { host, port }) {
@@ -323,8 +324,8 @@ impl Client {
 
 /// What a broker says, as part of one line.
 pub(super) fn words(told: &str) -> String {
-    let printable = told.chars().filter(|c| !c.is_control());
-    printable.take(WORDS_CHARS_MAX).collect()
+    let showable = told.chars().filter(|&c| is_showable(c));
+    showable.take(WORDS_CHARS_MAX).collect()
 }
 
 /// Whether asking again may help, for requests other than Produce.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::foreign::is_showable;
 use crate::kafka::config::HostPort;
 
 /// A host name may come from a broker's metadata; more than this of it says nothing (RFC 1035 allows 255).
@@ -29,7 +30,7 @@ impl Peer {
         let host: String = address
             .host
             .chars()
-            .filter(|c| !c.is_control())
+            .filter(|&c| is_showable(c))
             .take(HOST_CHARS_MAX)
             .collect();
         let at = HostPort {
@@ -186,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_host_name_cannot_forge_a_line() {
-        let reason = peer("evil\n\u{1b}[31mhost").closed();
-        assert!(!reason.contains(char::is_control));
+        let reason = peer("evil\n\u{1b}[31m\u{202e}host").closed();
+        assert!(reason.chars().all(is_showable));
         assert!(peer(&"x".repeat(10_000)).closed().len() < 400);
     }
 

@@ -299,6 +299,18 @@ fn a_link_that_gives_up_in_its_time_is_heard_before_the_client_gives_up_itself()
     assert!(overstepped <= secs(1), "{overstepped:?}");
 }
 
+#[test]
+fn a_host_name_that_cannot_be_shown_is_not_believed() {
+    for host in ["evil\nhost", "evil\u{202e}host", "evil\u{2028}host"] {
+        let mut cluster = FakeCluster::new(1, 1);
+        cluster.moved.insert(1, host);
+        let mut rig = Rig::ready(config(), cluster);
+        rig.push("a");
+        rig.advance(secs(2));
+        assert_eq!(rig.connects, ["boot"]);
+    }
+}
+
 /// Scenario 29.
 #[test]
 fn a_connection_that_is_being_made_to_an_old_address_is_not_waited_for() {

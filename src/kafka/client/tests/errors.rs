@@ -176,7 +176,7 @@ fn an_invalid_record_fails_its_batch_with_the_brokers_words_and_a_new_epoch_foll
         BatchIndexAndErrorMessage::default()
             .with_batch_index(1)
             .with_batch_index_error_message(Some(
-                "a compacted\n topic needs\u{1b}[31m keys".into(),
+                "a compacted\n topic needs\u{202e}\u{1b}[31m\u{2028} keys".into(),
             )),
     ];
     rig.answer(&bad, &response);
