@@ -137,10 +137,12 @@ impl Run {
         if self.is_ready(&ready, interval, &mut summed_up) {
             // The statistics thread, which sums up from now on, does not know of the wait.
             self.errors.flush(summed_up.elapsed());
+            let begun = Instant::now();
             let generated = self.generate(settings, seed, prefix, ring.full_in, ring.empty_out);
             lines(Level::Info, text::CLOSING);
-            self.close(producer, Instant::now())?;
-            generated
+            let summed_up = generated.as_ref().copied().unwrap_or(begun);
+            self.close(producer, summed_up)?;
+            generated.map(|_| ())
         } else {
             drop(ring.full_in);
             self.close(producer, summed_up)?;
@@ -192,7 +194,7 @@ impl Run {
         }
     }
 
-    /// The loop: from the first message until the generator has ended.
+    /// The loop: from the first message until the generator has ended. Returns up to when repeated errors are summed up.
     fn generate(
         &self,
         settings: &Settings,
@@ -200,7 +202,7 @@ impl Run {
         prefix: Vec<u8>,
         full: Sender<Chunk>,
         empty: Receiver<Chunk>,
-    ) -> Result<(), Error> {
+    ) -> Result<Instant, Error> {
         let common = &settings.common;
         log::info!("{}", text::PRODUCER_CREATED);
         lines(Level::Info, text::STARTING_LOOP);
@@ -263,7 +265,7 @@ impl Run {
         log::info!("{line}");
     }
 
-    /// Waits until everything is delivered, or given up. Nobody has summed up errors since `summed_up`: the statistics
+    /// Waits until everything is delivered, or given up. Errors are summed up that came since `summed_up`: the statistics
     /// thread, which does so otherwise, has ended by now or never started.
     fn close(
         &mut self,

@@ -1,8 +1,8 @@
 //! The thread `stats`: every interval it prints the statistics line and sums up repeated errors.
 //!
 //! Its deadlines are absolute, so the lines stay on whole intervals since the start; one that comes too late is left out
-//! rather than printed in a hurry. It waits on a channel whose sender is dropped to end it, and sums up once more before
-//! it ends. It only reads the counters.
+//! rather than printed in a hurry. It waits on a channel whose sender is dropped to end it, and says then up to when it has
+//! summed up: what came later is its owner's to tell, with what the end of the run brings. It only reads the counters.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +24,7 @@ pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Reporter {
     running: Sender<Infallible>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Instant>,
 }
 
 impl Reporter {
@@ -53,11 +53,11 @@ impl Reporter {
         Ok(Self { running, thread })
     }
 
-    /// Ends the thread after a last summing up.
+    /// Ends the thread. Returns when it last summed up.
     ///
     /// # Errors
     /// What the thread panicked with.
-    pub fn join(self) -> thread::Result<()> {
+    pub fn join(self) -> thread::Result<Instant> {
         drop(self.running);
         self.thread.join()
     }
@@ -69,7 +69,7 @@ fn report(
     interval: Option<Duration>,
     stopped: &Receiver<Infallible>,
     print: &mut impl FnMut(Level, &str),
-) {
+) -> Instant {
     let period = interval.unwrap_or(SUMMARY_INTERVAL);
     let mut last = stats.start();
     loop {
@@ -78,15 +78,15 @@ fn report(
             Some(due) => stopped.recv_deadline(due) == Err(RecvTimeoutError::Disconnected),
             None => stopped.recv().is_err(),
         };
+        if ended {
+            return last;
+        }
         let now = Instant::now();
-        if interval.is_some() && !ended {
+        if interval.is_some() {
             print(Level::Info, &stats_line(&stats.snapshot(now)));
         }
         for (level, line) in errors.sum_up(now.saturating_duration_since(last)) {
             print(level, &line);
-        }
-        if ended {
-            return;
         }
         last = now;
     }
@@ -152,20 +152,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reporter_without_lines_ends_at_once_and_sums_up_before() {
+    fn a_reporter_without_lines_ends_at_once_and_leaves_what_repeated_to_its_owner() {
         for interval in [None, Some(3600 * SECOND), Some(Duration::MAX)] {
             let errors = Arc::<ErrorSummary>::default();
             errors.report(Level::Warn, "kind", "it failed");
             errors.report(Level::Warn, "kind", "it failed");
             let (reporter, lines, stats) = start(interval, &errors);
-            reporter.join().unwrap();
-            let lines: Vec<_> = lines.iter().collect();
-            assert_eq!(lines.len(), 1);
-            assert!(
-                lines[0]
-                    .1
-                    .starts_with("⚠️ it failed (repeated 1 more time in the last ")
-            );
+            let summed_up = reporter.join().unwrap();
+            assert_eq!(summed_up, stats.start());
+            assert_eq!(lines.iter().next(), None);
+            let left = errors.sum_up(SECOND);
+            let told: Vec<&str> = left.iter().map(|(_, line)| line.as_str()).collect();
+            assert_eq!(told, ["⚠️ it failed (repeated 1 more time in the last 1s)"]);
             assert!(stats.start().elapsed() < 60 * SECOND);
         }
     }
