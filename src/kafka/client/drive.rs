@@ -18,6 +18,10 @@ use crate::kafka::wire::message::{PartitionBatch, ProduceRequest};
 const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A connection that nothing went over for so long is closed, before the broker does (`connections.max.idle.ms`).
 const IDLE_MAX: Duration = Duration::from_secs(9 * 60);
+/// That a connection ended which has been idle for longer is no news: many a network clears such connections away.
+const IN_USE_MAX: Duration = Duration::from_secs(60);
+/// After so long without an answer to a Produce request its broker is in trouble: nothing is done yet, but it is worth a line.
+const SILENCE_SAID: Duration = Duration::from_secs(10);
 
 impl Client {
     pub(super) fn drive(&mut self, now: Instant) {
@@ -43,6 +47,7 @@ impl Client {
         self.connect_leaders(now);
         self.produce(now);
         // Last, so that what was begun just now counts too.
+        self.tell_silence(now);
         if let Some(at) = self.sessions.values().filter_map(Session::deadline).min() {
             self.wake(at);
         }
@@ -163,6 +168,39 @@ impl Client {
         }
     }
 
+    /// A broker that has records of ours and says nothing may just be slow. It keeps its connection until the request timeout,
+    /// but the records that wait for it are in trouble since they were sent.
+    fn tell_silence(&mut self, now: Instant) {
+        let mut silent: Vec<(i32, Instant)> = Vec::new();
+        let mut next = None;
+        for session in self.sessions.values_mut() {
+            match session.silent_since() {
+                Some(since) if since + SILENCE_SAID <= now => {
+                    session.silence_told = true;
+                    silent.push((session.node, since));
+                }
+                Some(since) => next = Some(next.map_or(since, |at: Instant| at.min(since))),
+                None => {}
+            }
+        }
+        if let Some(since) = next {
+            self.wake(since + SILENCE_SAID);
+        }
+        for (node, since) in silent {
+            let message = format!(
+                "{} has not answered for {} s",
+                self.cluster.describe(node),
+                SILENCE_SAID.as_secs()
+            );
+            let reason = Reason::words(message.as_str(), now);
+            let theirs = self.partitions.iter_mut();
+            for partition in theirs.filter(|p| p.leader == Some(node) && !p.is_empty()) {
+                partition.troubled(Some(reason.clone()), since);
+            }
+            self.warn(format!("silence {node}"), message);
+        }
+    }
+
     /// Closes a connection on which no batch is in flight.
     pub(super) fn part(&mut self, connection: ConnectionId) {
         if let Some(session) = self.sessions.remove(&connection) {
@@ -172,14 +210,13 @@ impl Client {
         }
     }
 
-    /// Closes a connection whose peer broke the protocol. That is worth a line on an idle connection too: the request that was
-    /// answered badly may have been the only one.
+    /// Closes a connection whose peer broke the protocol. That is always worth a line.
     pub(super) fn break_off(&mut self, connection: ConnectionId, what: &str, now: Instant) {
         let Some(session) = self.sessions.get(&connection) else {
             return;
         };
         let reason = format!("{}: {what}", self.cluster.describe(session.node));
-        if session.idle_since().is_some() {
+        if !is_in_use(session, now) {
             self.warn("connection", reason.clone());
         }
         self.actions.push_back(Action::Close { connection });
@@ -219,7 +256,7 @@ impl Client {
         };
         let address = self.cluster.node(session.node).map(|node| &node.address);
         let kind = address.map_or(stage.to_owned(), |address| format!("{stage} {address}"));
-        let was_idle = session.idle_since().is_some();
+        let was_in_use = is_in_use(&session, now);
         for (slot, id) in session.into_unanswered() {
             self.unanswered(slot, id, now);
             if let Some(partition) = self.partitions.get_mut(slot) {
@@ -227,7 +264,7 @@ impl Client {
             }
         }
         self.last_error = Some(words);
-        if !was_idle {
+        if was_in_use {
             self.warn(kind, reason.to_owned());
         }
     }
@@ -370,6 +407,12 @@ impl Client {
         self.actions.push_back(Action::Send { connection, frame });
         true
     }
+}
+
+/// Something is in flight, or was a short while ago.
+fn is_in_use(session: &Session, now: Instant) -> bool {
+    let since = session.idle_since();
+    since.is_none_or(|since| now < since + IN_USE_MAX)
 }
 
 pub(super) fn timeout_ms(timeout: Duration) -> i32 {

@@ -113,6 +113,8 @@ pub(super) struct Session {
     connect_deadline: Instant,
     quiet_until: Option<Instant>,
     last_used: Instant,
+    /// The silence that lasts has been told of: until an answer comes there is nothing new to say of it.
+    pub(super) silence_told: bool,
 }
 
 impl Session {
@@ -135,6 +137,7 @@ impl Session {
             connect_deadline: now + connect_timeout,
             quiet_until: None,
             last_used: now,
+            silence_told: false,
         }
     }
 
@@ -193,6 +196,14 @@ impl Session {
     /// When it was last used, if nothing is in flight.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.stage == Stage::Ready && self.in_flight.is_empty()).then_some(self.last_used)
+    }
+
+    /// Since when the oldest Produce request has gone unanswered, unless that was told.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
+        let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
+        let since = oldest.deadline.checked_sub(self.request_timeout)?;
+        (!self.silence_told).then_some(since)
     }
 
     /// Unanswered Produce requests.
@@ -369,6 +380,7 @@ impl Session {
         now: Instant,
     ) -> Result<Answer, SessionError> {
         self.last_used = now;
+        self.silence_told = false;
         let position = self.in_flight.iter().position(|asked| asked.answered);
         let Some(InFlight {
             correlation_id: id,

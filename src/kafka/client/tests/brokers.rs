@@ -51,7 +51,12 @@ fn trouble_with_one_broker_is_told_apart_from_that_with_another_and_codes_by_the
         rig.cut(connection);
     }
     rig.advance(secs(3));
-    let connections = ["connecting broker-1:9092", "connecting broker-2:9092"];
+    let connections = [
+        "connecting broker-1:9092",
+        "connecting broker-2:9092",
+        "connection broker-1:9092",
+        "connection broker-2:9092",
+    ];
     assert_eq!(kinds(&rig), connections.map(str::to_owned).into());
 }
 

@@ -57,8 +57,8 @@ fn at_the_deadline_the_rest_is_given_up_and_counted_exactly() {
         rig.push("unsent");
     }
     assert_eq!(rig.produces.len(), 5);
-    rig.client.close(rig.now + ms(10_000));
-    rig.advance(ms(9_999));
+    rig.client.close(rig.now + ms(5_000));
+    rig.advance(ms(4_999));
     assert!(!rig.client.is_closed());
     rig.advance(ms(1));
     rig.settle();

@@ -23,6 +23,15 @@ fn recoveries(rig: &mut Rig) -> Vec<(i32, Duration, usize, usize)> {
     recoveries
 }
 
+fn warnings(rig: &Rig) -> Vec<&str> {
+    let events = rig.events.iter();
+    let told = events.filter_map(|event| match event {
+        Event::Warning { message, .. } => Some(message.as_str()),
+        _ => None,
+    });
+    told.collect()
+}
+
 fn lose(rig: &mut Rig, host: &str) {
     rig.refusing.insert(host.to_owned());
     for connection in rig.connections(host) {
@@ -64,6 +73,44 @@ fn a_leader_that_is_back_after_a_while_is_told_of_once_with_all_that_waited() {
     assert_eq!(recoveries(&mut rig), [expected]);
     assert!((secs(12)..secs(14)).contains(&expected.1), "{expected:?}");
     assert_eq!(rig.ledger.acknowledged, rig.ledger.pushed);
+}
+
+/// Scenario 5.
+#[test]
+fn a_broker_that_is_silent_for_long_is_told_of_once_and_so_is_that_it_answers_again() {
+    let mut rig = Rig::simple().warmed_up();
+    rig.send(&["a", "b"]);
+    let sent_at = rig.now;
+    rig.advance(ms(9_999));
+    assert_eq!(warnings(&rig), Vec::<&str>::new());
+    for _ in 0..7 {
+        rig.push("waits too");
+    }
+    rig.advance(secs(10));
+    let silent = "broker-1 (broker-1:9092) has not answered for 10 s";
+    assert_eq!(warnings(&rig), [silent]);
+    let first = next_produce(&mut rig);
+    rig.ack(&first);
+    let expected = (0, rig.now - sent_at, 9, 0);
+    acknowledge_all(&mut rig, secs(5));
+    assert_eq!(recoveries(&mut rig), [expected]);
+    assert!((secs(19)..secs(21)).contains(&expected.1), "{expected:?}");
+    // The next time is another.
+    rig.send(&["c"]);
+    rig.advance(secs(11));
+    assert_eq!(warnings(&rig), [silent]);
+}
+
+#[test]
+fn the_end_of_a_connection_is_told_unless_it_has_been_idle_for_long() {
+    for (idle, told) in [(ms(0), 1), (secs(59), 1), (secs(61), 0)] {
+        let mut rig = Rig::ready(config(), FakeCluster::new(2, 2)).warmed_up();
+        rig.advance(idle);
+        rig.events.clear();
+        let connection = rig.connections("broker-2")[0];
+        rig.cut(connection);
+        assert_eq!(warnings(&rig).len(), told, "{idle:?}: {:?}", rig.events);
+    }
 }
 
 #[test]
