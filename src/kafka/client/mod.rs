@@ -354,9 +354,10 @@ impl Client {
         }
     }
 
-    /// What is to be done on the network.
+    /// What is to be done on the network. `None` only when nothing is left to do before [`Client::poll_timeout`]: one look may
+    /// make another necessary, as when a producer id is found to be spent.
     pub fn poll_action(&mut self, now: Instant) -> Option<Action> {
-        if std::mem::take(&mut self.dirty) {
+        while self.actions.is_empty() && std::mem::take(&mut self.dirty) {
             self.drive(now);
         }
         self.actions.pop_front()

@@ -2,7 +2,8 @@
 //!
 //! [`Rig`] plays owner and network: it carries requests to a [`FakeCluster`] and answers back without delay, unless a test
 //! says otherwise, except for Produce requests, which wait for the test's word. It keeps the ledger of every record, and after
-//! every step it checks that the client will not spin: once everything is drained, `poll_timeout` lies in the future.
+//! every step it checks that the client will not spin: once everything is drained, `poll_timeout` lies in the future; and that
+//! it has not put off what nobody will wake it for.
 
 mod broker;
 mod brokers;
@@ -157,6 +158,7 @@ impl Rig {
             .take(ROUNDS_MAX)
             .collect();
         assert!(actions.len() < ROUNDS_MAX, "actions without end");
+        assert!(!self.client.dirty, "it has more to do, and does not say so");
         while let Some(event) = self.client.poll_event() {
             let over = self
                 .events
