@@ -128,8 +128,9 @@ impl Cluster {
         self.refresh.want();
     }
 
-    /// Someone to connect to for a question that any broker can answer: a known broker that has not failed, or else the one
-    /// that failed least, the configured addresses included.
+    /// Someone to connect to for a question that any broker can answer: a known broker that has not failed, or else whoever was
+    /// left alone for longest, the configured addresses included. Not whoever failed least: one that goes on failing after it
+    /// seemed to work would keep the others from being tried.
     pub(super) fn anyone_to_connect(&self, now: Instant) -> Candidate {
         let unconnected = || {
             self.nodes
@@ -142,7 +143,7 @@ impl Cluster {
         }
         let free = unconnected().filter(|(_, node)| node.left_alone_until(now).is_none());
         // Bootstrap ids count down from −1: the order of the shuffled list is that of falling ids.
-        match free.min_by_key(|&(&id, node)| (node.backoff.failures(), std::cmp::Reverse(id))) {
+        match free.min_by_key(|&(&id, node)| (node.not_before, std::cmp::Reverse(id))) {
             Some((&id, _)) => Candidate::Node(id),
             None => Candidate::NotBefore(
                 unconnected()
@@ -317,6 +318,58 @@ mod tests {
             }
             assert_eq!(tried, [-1, -2, -3]);
         }
+    }
+
+    /// Tries one after the other for as long; how often each was tried.
+    fn try_for(
+        cluster: &mut Cluster,
+        rng: &mut fastrand::Rng,
+        long: Duration,
+        try_one: impl Fn(&mut Cluster, i32, &mut fastrand::Rng, Instant) -> Duration,
+    ) -> BTreeMap<i32, usize> {
+        let begun = Instant::now();
+        let (mut now, mut tried) = (begun, BTreeMap::new());
+        while now < begun + long {
+            match cluster.anyone_to_connect(now) {
+                Candidate::Node(id) => {
+                    *tried.entry(id).or_default() += 1;
+                    now += try_one(cluster, id, rng, now);
+                    cluster.disconnected(id, false, reason(now), now, rng);
+                }
+                Candidate::NotBefore(at) => now = at.unwrap(),
+            }
+        }
+        tried
+    }
+
+    #[test]
+    fn the_way_in_is_tried_as_often_as_each_of_many_brokers_that_are_gone_however_long() {
+        let (mut cluster, mut rng) = cluster(&["a"]);
+        for id in 1..=40 {
+            cluster.learn(id, address("gone"));
+        }
+        let hour = Duration::from_secs(60 * 60);
+        let tried = try_for(&mut cluster, &mut rng, hour, |_, _, _, _| {
+            Duration::from_millis(100)
+        });
+        let (least, most) = (tried.values().min(), tried.values().max());
+        assert_eq!(tried.len(), 41);
+        assert!(most.unwrap() - least.unwrap() < 5, "{tried:?}");
+    }
+
+    #[test]
+    fn brokers_that_only_negotiate_do_not_keep_the_way_in_from_being_tried() {
+        let (mut cluster, mut rng) = cluster(&["a"]);
+        cluster.learn(4, address("d"));
+        cluster.learn(5, address("e"));
+        let minute = Duration::from_secs(60);
+        let tried = try_for(&mut cluster, &mut rng, minute, |cluster, id, _, _| {
+            if id > 0 {
+                cluster.works(id);
+            }
+            Duration::from_millis(100)
+        });
+        assert!(tried[&-1] > 30, "{tried:?}");
     }
 
     #[test]
