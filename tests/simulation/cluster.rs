@@ -201,6 +201,16 @@ impl Cluster {
         }
     }
 
+    /// Who leads, as far as it knows, follows nobody.
+    fn believes_to_lead(&self, node: i32, id: PartitionId) -> bool {
+        let view = self.nodes.get(&node).map(|node| &node.view);
+        view.is_some_and(|view| {
+            let believed = view.leaders.get(id.index);
+            view.topic == Some(id.topic)
+                && believed.is_some_and(|&(leader, _)| leader == Some(node))
+        })
+    }
+
     pub(crate) fn partition(&mut self, id: PartitionId) -> &mut Partition {
         &mut self.topics[id.topic].partitions[id.index]
     }
@@ -237,6 +247,9 @@ impl World {
         if node.works() {
             node.view = truth;
             self.settle_waiting();
+            for partition in self.cluster.partition_ids() {
+                self.replicate(partition);
+            }
         }
     }
 
@@ -342,7 +355,13 @@ impl World {
         let leader = self.cluster.topics[id.topic].partitions[id.index].leader;
         let lags = self.cluster.lagging.get(&(id, follower));
         let lags = lags.is_some_and(|&until| until > self.now);
-        if leader.is_some_and(works) && works(follower) && leader != Some(follower) && !lags {
+        let leads = self.cluster.believes_to_lead(follower, id);
+        if leader.is_some_and(works)
+            && works(follower)
+            && leader != Some(follower)
+            && !lags
+            && !leads
+        {
             self.cluster.partition(id).replicate(follower);
             self.settle_waiting();
         }

@@ -190,6 +190,9 @@ impl World {
         for node in self.cluster.nodes.values_mut() {
             node.view = Rc::clone(&truth);
         }
+        for id in self.cluster.partition_ids() {
+            self.replicate(id);
+        }
         self.settle_waiting();
     }
 }

@@ -1,8 +1,9 @@
 //! One partition as its replicas hold it: the log, what the leader remembers of each producer, who is in sync.
 //!
 //! Follows `ProducerStateManager`, `ProducerAppendInfo` and `Partition` of Apache Kafka. The replicas share one log, of which
-//! each holds a prefix: what a new leader lacks is cut off for all. Invariant: what lies below the
-//! high watermark is held by every replica that is in sync, so only an unclean election can cut it off.
+//! each holds a prefix: what a new leader lacks is cut off for all. What a leader writes that is none any more goes astray: it
+//! knows of it until it follows. Invariant: what lies below the high watermark is held by every replica that is in sync, so
+//! only an unclean election can cut it off.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -68,6 +69,8 @@ pub(crate) struct Partition {
     pub(crate) held: BTreeMap<i32, usize>,
     pub(crate) isr: BTreeSet<i32>,
     pub(crate) high_watermark: usize,
+    /// What leaders wrote after they had been deposed, behind the prefix that they hold.
+    astray: BTreeMap<i32, Vec<Stamp>>,
 }
 
 impl Partition {
@@ -82,6 +85,7 @@ impl Partition {
             held: replicas.iter().map(|&node| (node, 0)).collect(),
             isr: in_sync.iter().copied().collect(),
             high_watermark: 0,
+            astray: BTreeMap::new(),
         }
     }
 
@@ -92,33 +96,22 @@ impl Partition {
         {
             self.producers.remove(&stamp.producer_id);
         }
-        let Some(producer) = self.producers.get(&stamp.producer_id) else {
-            return if rules.legacy && stamp.first != 0 {
-                Verdict::Refuse(59)
-            } else {
-                Verdict::Append
-            };
-        };
-        if stamp.epoch < producer.epoch {
-            return Verdict::Refuse(47);
+        judge(&self.producers, stamp, rules)
+    }
+
+    /// What one that led once does with a batch: it knows what it holds, and what it wrote since to no avail.
+    pub(crate) fn judge_astray(&mut self, node: i32, stamp: Stamp, rules: Judgement) -> Verdict {
+        let held = self.held.get(&node).copied().unwrap_or(0);
+        let mut producers = self.producers_until(held);
+        let astray = self.astray.entry(node).or_default();
+        for &stamp in astray.iter() {
+            remember(&mut producers, stamp, usize::MAX, 0);
         }
-        if stamp.epoch > producer.epoch {
-            return if stamp.first == 0 {
-                Verdict::Append
-            } else {
-                Verdict::Refuse(45)
-            };
+        let verdict = judge(&producers, stamp, rules);
+        if verdict == Verdict::Append {
+            astray.push(stamp);
         }
-        if let Some((_, end)) = producer.batches.iter().find(|(known, _)| *known == stamp) {
-            return Verdict::Duplicate(*end);
-        }
-        match (producer.batches.front(), producer.batches.back()) {
-            (_, Some((last, _))) if stamp.first == successor(last.last) => Verdict::Append,
-            (Some((oldest, _)), _) if rules.legacy && stamp.last < oldest.first => {
-                Verdict::Refuse(46)
-            }
-            _ => Verdict::Refuse(45),
-        }
+        verdict
     }
 
     /// The leader writes a batch; returns how long the log is then.
@@ -130,7 +123,7 @@ impl Partition {
         });
         let end = self.log.len();
         if let Some(stamp) = stamp {
-            self.remember(stamp, end, now);
+            remember(&mut self.producers, stamp, end, now);
         }
         if let Some(held) = self.leader.and_then(|leader| self.held.get_mut(&leader)) {
             *held = end;
@@ -139,29 +132,10 @@ impl Partition {
         end
     }
 
-    fn remember(&mut self, stamp: Stamp, end: usize, now: Micros) {
-        let fresh = || Producer {
-            epoch: stamp.epoch,
-            batches: VecDeque::new(),
-            last_seen: now,
-        };
-        let producer = self
-            .producers
-            .entry(stamp.producer_id)
-            .or_insert_with(fresh);
-        if producer.epoch != stamp.epoch {
-            *producer = fresh();
-        }
-        producer.last_seen = now;
-        producer.batches.push_back((stamp, end));
-        if producer.batches.len() > BATCHES_REMEMBERED {
-            producer.batches.pop_front();
-        }
-    }
-
     /// A replica fetches all that the leader has, and joins those in sync.
     pub(crate) fn replicate(&mut self, node: i32) {
         let end = self.log.len();
+        self.astray.remove(&node);
         if let Some(held) = self.held.get_mut(&node) {
             *held = end;
             self.isr.insert(node);
@@ -188,6 +162,7 @@ impl Partition {
         let end = self.held.get(&node).copied().unwrap_or(0);
         let clean = self.isr.contains(&node);
         self.leader = Some(node);
+        self.astray.remove(&node);
         self.epoch += 1;
         if !clean {
             self.isr = BTreeSet::from([node]);
@@ -222,18 +197,18 @@ impl Partition {
 
     /// What a leader knows of producers comes from its log.
     fn rebuild(&mut self) {
-        self.producers.clear();
-        let kept: Vec<(Option<Stamp>, Micros)> = self
-            .log
-            .iter()
-            .skip(self.log_start)
-            .map(|entry| (entry.stamp, entry.appended))
-            .collect();
-        for (n, (stamp, appended)) in kept.into_iter().enumerate() {
-            if let Some(stamp) = stamp {
-                self.remember(stamp, self.log_start + n + 1, appended);
+        self.producers = self.producers_until(self.log.len());
+    }
+
+    fn producers_until(&self, end: usize) -> BTreeMap<i64, Producer> {
+        let mut producers = BTreeMap::new();
+        let kept = (1..).zip(&self.log).take(end).skip(self.log_start);
+        for (end, entry) in kept {
+            if let Some(stamp) = entry.stamp {
+                remember(&mut producers, stamp, end, entry.appended);
             }
         }
+        producers
     }
 
     /// Retention removes all that every replica holds; before KIP-360 its producers are forgotten with it.
@@ -262,15 +237,50 @@ impl Partition {
     pub(crate) fn last_producer(&self) -> Option<i64> {
         Some(self.log.last()?.stamp?.producer_id)
     }
+}
 
-    /// Whether a batch with this stamp is held by every replica that is in sync.
-    pub(crate) fn has_committed(&self, stamp: Option<Stamp>) -> bool {
-        stamp.is_some()
-            && self
-                .log
-                .iter()
-                .take(self.high_watermark)
-                .any(|entry| entry.stamp == stamp)
+fn judge(producers: &BTreeMap<i64, Producer>, stamp: Stamp, rules: Judgement) -> Verdict {
+    let Some(producer) = producers.get(&stamp.producer_id) else {
+        return if rules.legacy && stamp.first != 0 {
+            Verdict::Refuse(59)
+        } else {
+            Verdict::Append
+        };
+    };
+    if stamp.epoch < producer.epoch {
+        return Verdict::Refuse(47);
+    }
+    if stamp.epoch > producer.epoch {
+        return if stamp.first == 0 {
+            Verdict::Append
+        } else {
+            Verdict::Refuse(45)
+        };
+    }
+    if let Some((_, end)) = producer.batches.iter().find(|(known, _)| *known == stamp) {
+        return Verdict::Duplicate(*end);
+    }
+    match (producer.batches.front(), producer.batches.back()) {
+        (_, Some((last, _))) if stamp.first == successor(last.last) => Verdict::Append,
+        (Some((oldest, _)), _) if rules.legacy && stamp.last < oldest.first => Verdict::Refuse(46),
+        _ => Verdict::Refuse(45),
+    }
+}
+
+fn remember(producers: &mut BTreeMap<i64, Producer>, stamp: Stamp, end: usize, now: Micros) {
+    let fresh = || Producer {
+        epoch: stamp.epoch,
+        batches: VecDeque::new(),
+        last_seen: now,
+    };
+    let producer = producers.entry(stamp.producer_id).or_insert_with(fresh);
+    if producer.epoch != stamp.epoch {
+        *producer = fresh();
+    }
+    producer.last_seen = now;
+    producer.batches.push_back((stamp, end));
+    if producer.batches.len() > BATCHES_REMEMBERED {
+        producer.batches.pop_front();
     }
 }
 

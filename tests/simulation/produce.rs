@@ -159,16 +159,7 @@ impl World {
         if partition.leader != Some(node) || partition.epoch != epoch {
             self.count("written by an old leader");
             if acks == -1 {
-                let partition = self.cluster.partition(id);
-                let known = partition.has_committed(batch.stamp);
-                return (
-                    if known {
-                        Outcome::Done(0)
-                    } else {
-                        Outcome::Futile
-                    },
-                    None,
-                );
+                return (self.written_astray(node, id, batch), None);
             }
             self.check.lose(&batch.numbers);
             return (Outcome::Done(0), None);
@@ -205,6 +196,24 @@ impl World {
             return (Outcome::Done(afterwards.unwrap_or(0)), None);
         }
         (Outcome::Written { id, epoch, end }, afterwards)
+    }
+
+    /// What a leader makes of a batch that is none any more, and does not know it: it judges by its own log, and waits for
+    /// replicas that do not follow it.
+    fn written_astray(&mut self, node: i32, id: PartitionId, batch: &Batch) -> Outcome {
+        let rules = self.plan.judgement;
+        let partition = self.cluster.partition(id);
+        let verdict = batch.stamp.map_or(Verdict::Append, |stamp| {
+            partition.judge_astray(node, stamp, rules)
+        });
+        match verdict {
+            Verdict::Refuse(code) => {
+                self.count("refused by an old leader");
+                Outcome::Done(code)
+            }
+            Verdict::Duplicate(end) if end <= partition.high_watermark => Outcome::Done(0),
+            Verdict::Duplicate(_) | Verdict::Append => Outcome::Futile,
+        }
     }
 
     fn append(&mut self, id: PartitionId, batch: &Batch) -> usize {
