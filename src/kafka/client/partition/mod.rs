@@ -15,6 +15,7 @@
 
 mod outcome;
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,8 +75,39 @@ pub(super) enum Poll {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Sent { connection: u64, at: Instant },
+    Sent {
+        connection: u64,
+        at: Instant,
+        to: Office,
+    },
     Retry,
+}
+
+/// Who leads, and since which epoch, as far as was known when a batch was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Office {
+    /// `None`: several, of which nobody knows who came last.
+    leader: Option<i32>,
+    epoch: i32,
+}
+
+impl Office {
+    /// Whether a leader in this office has all that remains of what one in `earlier` wrote: it is the same one, or came later.
+    fn inherits(self, earlier: Office) -> bool {
+        self.epoch > earlier.epoch || (self.leader.is_some() && self.leader == earlier.leader)
+    }
+
+    /// The one that came last.
+    fn or_later(self, other: Office) -> Office {
+        match self.epoch.cmp(&other.epoch) {
+            Ordering::Less => other,
+            Ordering::Equal if self.leader != other.leader => Office {
+                leader: None,
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// A batch that has a place in the order.
@@ -84,8 +116,8 @@ struct Tracked {
     id: BatchId,
     batch: Batch,
     fate: Fate,
-    /// A broker may have it already: its fate is open.
-    may_be_written: bool,
+    /// A broker may have it already: its fate is open. The last leader that may.
+    open: Option<Office>,
     /// A request with it ended without an answer: a broker may carry it out even now, and after it was asked.
     unanswered: bool,
     /// One that was first sent after it may be in the log already.
@@ -280,7 +312,7 @@ impl Partition {
             if self.in_flight() > 0 {
                 return Err(Poll::Wait(None));
             }
-            if let Some(open) = self.tracked.iter().position(|batch| batch.may_be_written) {
+            if let Some(open) = self.tracked.iter().position(|batch| batch.open.is_some()) {
                 return Err(self.resend(open, moment, rules));
             }
             if let Some(late) = self.tracked.iter().position(|batch| batch.overtaken)
@@ -305,7 +337,7 @@ impl Partition {
 
     fn restamp(&mut self) {
         for tracked in &mut self.tracked {
-            debug_assert!(!tracked.may_be_written && !tracked.unanswered && !tracked.overtaken);
+            debug_assert!(tracked.open.is_none() && !tracked.unanswered && !tracked.overtaken);
             tracked
                 .batch
                 .stamp(self.sequencer.assign(tracked.batch.records));
@@ -322,13 +354,11 @@ impl Partition {
         if later_on_its_way || !self.may_follow(position, moment, rules) {
             return Poll::Wait(None);
         }
+        let fate = self.sent(moment);
         let Some(tracked) = self.tracked.get_mut(position) else {
             return Poll::Wait(None);
         };
-        tracked.fate = Fate::Sent {
-            connection: moment.connection,
-            at: moment.now,
-        };
+        tracked.fate = fate;
         tracked.batch.attempts += 1;
         Poll::Send(tracked.id, Arc::clone(&tracked.batch.bytes))
     }
@@ -345,19 +375,27 @@ impl Partition {
         batch.attempts += 1;
         let id = self.next_batch_id();
         let bytes = Arc::clone(&batch.bytes);
-        let fate = Fate::Sent {
-            connection: moment.connection,
-            at: moment.now,
-        };
+        let fate = self.sent(moment);
         self.tracked.push_back(Tracked {
             id,
             batch,
             fate,
-            may_be_written: false,
+            open: None,
             unanswered: false,
             overtaken: false,
         });
         Poll::Send(id, bytes)
+    }
+
+    fn sent(&self, moment: &Moment) -> Fate {
+        Fate::Sent {
+            connection: moment.connection,
+            at: moment.now,
+            to: Office {
+                leader: self.leader,
+                epoch: self.leader_epoch,
+            },
+        }
     }
 
     fn next_batch_id(&mut self) -> BatchId {
@@ -383,6 +421,6 @@ impl Partition {
             1
         };
         let mut earlier = self.tracked.iter().take(before);
-        self.in_flight() < window && !earlier.any(|tracked| tracked.may_be_written)
+        self.in_flight() < window && !earlier.any(|tracked| tracked.open.is_some())
     }
 }

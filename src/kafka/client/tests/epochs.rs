@@ -246,3 +246,36 @@ fn a_batch_that_fails_without_a_clear_answer_overtakes_what_was_sent_before_it()
         );
     }
 }
+
+/// `a` may have been written by broker 2, which leads since epoch `from`; then metadata that tells no topic ids says that
+/// broker 1 leads, since epoch `to`.
+fn open_at_broker_2_and_led_to_broker_1(from: i32, to: i32) -> Rig {
+    let mut cluster = FakeCluster::new(2, 1);
+    cluster.versions.insert(3, (0, 9));
+    (cluster.leaders, cluster.leader_epoch) = (vec![2], from);
+    let mut rig = Rig::ready(config(), cluster).warmed_up();
+    rig.send(&["a"]);
+    (rig.cluster.leaders, rig.cluster.leader_epoch) = (vec![1], to);
+    let produce = rig.take_produce();
+    assert_eq!(produce.host, "broker-2");
+    rig.code(&produce, 56);
+    rig.advance_until(secs(3), |rig| !rig.produces.is_empty());
+    assert_eq!(rig.produces[0].host, "broker-1");
+    rig
+}
+
+/// Scenarios 6 and 16. Broker 1 may have led before, and not have heard that it does not any more: its log lacks what broker 2
+/// wrote since.
+#[test]
+fn an_old_leader_that_finds_a_batch_out_of_order_does_not_prove_that_a_newer_one_lacks_it() {
+    for (from, to) in [(8, 7), (-1, -1)] {
+        let mut rig = open_at_broker_2_and_led_to_broker_1(from, to);
+        assert_eq!(play(&mut rig, 1, |_, _| 45), []);
+        assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (1, 1));
+        assert!(rig.failures()[0].contains("outcome unknown"));
+    }
+    let mut rig = open_at_broker_2_and_led_to_broker_1(8, 9);
+    let log = play(&mut rig, 2, |_, epoch| if epoch == 0 { 45 } else { 0 });
+    assert_eq!(log, written(&[("a", (1000, 1, 0))]));
+    assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (2, 0));
+}

@@ -25,8 +25,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        let mut partition = Partition::new(0);
+        partition.leader = Some(1);
         Self {
-            partition: Partition::new(0),
+            partition,
             memory: Memory::new(1 << 20),
             rng: fastrand::Rng::with_seed(1),
             now: Instant::now(),
