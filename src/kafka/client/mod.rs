@@ -32,20 +32,18 @@
 //!
 //! 1. It is sent again as it is: the same bytes under the same sequence. A broker knows the last five batches of a producer in
 //!    a partition; it answers 0 or 46 if it has the batch now, 45 if it does not.
-//! 2. Nothing goes out behind it, so that it stays among these five: 45 is proof that it is not in the log now, if it comes from
-//!    the leader that may have written it or from a later one. A leader that was deposed, and does not know it, knows nothing of
-//!    what came after.
-//! 3. No new sequence is given to it. A new epoch (KIP-360, raised here, not asked for) or a new producer id begins only when
-//!    every open batch of the partition has been asked about under its old sequence. One of which an attempt went unanswered
-//!    never gets a new one: a broker carries out what it has taken off the socket, however late, and 45 says nothing of that.
+//! 2. Nothing goes out behind it, so that it stays among these five.
+//! 3. No new sequence is given to it, not even if it is denied: by a leader that was deposed and does not know it yet, or while
+//!    a request that was never answered is still to be carried out, that proves nothing. So before a new epoch (KIP-360,
+//!    raised here, not asked for) or a new producer id begins, the broker is asked about every open batch of the partition
+//!    under its old sequence, and what it does not know again fails.
 //!
 //! | a batch fails when | as | and it is in the log at most once, because |
 //! | --- | --- | --- |
 //! | its code says that no retry helps, or is unknown | [`Refused`](DeliveryError::Refused) | it is not sent again |
 //! | it is too large (10) and cannot be halved | [`Refused`](DeliveryError::Refused) | 10 is sent before the append |
 //! | either happens while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | its halves would be other batches to the broker: it is not halved and not sent again |
-//! | it is denied (45, 59) before sequences begin anew, and that is no proof, or an attempt went unanswered | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | rule 3: it is not sent again, and that attempt is one |
-//! | its epoch or id is refused (47, 49) while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | no broker looks among its five for another epoch: rule 1 would never end, so it is not sent again |
+//! | it is denied (45, 59), or its epoch or id refused (47, 49), while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | rule 3: it is not sent again |
 //! | sequences begin anew after something behind it may have been written, which only a broker that forgot the producer does | [`Overtaken`](DeliveryError::Overtaken) | it is proven absent, and would come too late |
 //! | `delivery.timeout.ms` is over since its first record, it is the oldest, and it is not on its way | [`TimedOut`](DeliveryError::TimedOut) | it is not sent again |
 //! | it cannot be compressed | [`Unsealable`](DeliveryError::Unsealable) | it was never sent |

@@ -185,7 +185,7 @@ impl Client {
 
     pub(super) fn unanswered(&mut self, slot: usize, id: BatchId, now: Instant) {
         if let Some(partition) = self.partitions.get_mut(slot) {
-            partition.unanswered(id, now, &mut self.rng);
+            partition.retry(id, true, now, &mut self.rng);
         }
     }
 }

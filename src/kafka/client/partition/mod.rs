@@ -15,7 +15,6 @@
 
 mod outcome;
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,39 +74,8 @@ pub(super) enum Poll {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Sent {
-        connection: u64,
-        at: Instant,
-        to: Office,
-    },
+    Sent { connection: u64, at: Instant },
     Retry,
-}
-
-/// Who leads, and since which epoch, as far as was known when a batch was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Office {
-    /// `None`: several, of which nobody knows who came last.
-    leader: Option<i32>,
-    epoch: i32,
-}
-
-impl Office {
-    /// Whether a leader in this office has all that remains of what one in `earlier` wrote: it is the same one, or came later.
-    fn inherits(self, earlier: Office) -> bool {
-        self.epoch > earlier.epoch || (self.leader.is_some() && self.leader == earlier.leader)
-    }
-
-    /// The one that came last.
-    fn or_later(self, other: Office) -> Office {
-        match self.epoch.cmp(&other.epoch) {
-            Ordering::Less => other,
-            Ordering::Equal if self.leader != other.leader => Office {
-                leader: None,
-                ..self
-            },
-            _ => self,
-        }
-    }
 }
 
 /// A batch that has a place in the order.
@@ -116,10 +84,8 @@ struct Tracked {
     id: BatchId,
     batch: Batch,
     fate: Fate,
-    /// A broker may have it already: its fate is open. The last leader that may.
-    open: Option<Office>,
-    /// A request with it ended without an answer: a broker may carry it out even now, and after it was asked.
-    unanswered: bool,
+    /// A broker may have it already: its fate is open.
+    may_be_written: bool,
     /// One that was first sent after it may be in the log already.
     overtaken: bool,
 }
@@ -299,7 +265,7 @@ impl Partition {
     /// epoch closes; so does the broker's word that a sequence was out of order.
     ///
     /// Before anything gets a new sequence every open fate is settled, by asking the broker about one after the other under
-    /// the old sequences: it knows them again, or it does not have them. What was overtaken is given up.
+    /// the old sequences: it knows them again, or they fail. What was overtaken is given up.
     fn settle_sequences(
         &mut self,
         moment: &Moment,
@@ -312,7 +278,7 @@ impl Partition {
             if self.in_flight() > 0 {
                 return Err(Poll::Wait(None));
             }
-            if let Some(open) = self.tracked.iter().position(|batch| batch.open.is_some()) {
+            if let Some(open) = self.tracked.iter().position(|batch| batch.may_be_written) {
                 return Err(self.resend(open, moment, rules));
             }
             if let Some(late) = self.tracked.iter().position(|batch| batch.overtaken)
@@ -337,7 +303,7 @@ impl Partition {
 
     fn restamp(&mut self) {
         for tracked in &mut self.tracked {
-            debug_assert!(tracked.open.is_none() && !tracked.unanswered && !tracked.overtaken);
+            debug_assert!(!tracked.may_be_written && !tracked.overtaken);
             tracked
                 .batch
                 .stamp(self.sequencer.assign(tracked.batch.records));
@@ -354,11 +320,13 @@ impl Partition {
         if later_on_its_way || !self.may_follow(position, moment, rules) {
             return Poll::Wait(None);
         }
-        let fate = self.sent(moment);
         let Some(tracked) = self.tracked.get_mut(position) else {
             return Poll::Wait(None);
         };
-        tracked.fate = fate;
+        tracked.fate = Fate::Sent {
+            connection: moment.connection,
+            at: moment.now,
+        };
         tracked.batch.attempts += 1;
         Poll::Send(tracked.id, Arc::clone(&tracked.batch.bytes))
     }
@@ -375,27 +343,18 @@ impl Partition {
         batch.attempts += 1;
         let id = self.next_batch_id();
         let bytes = Arc::clone(&batch.bytes);
-        let fate = self.sent(moment);
+        let fate = Fate::Sent {
+            connection: moment.connection,
+            at: moment.now,
+        };
         self.tracked.push_back(Tracked {
             id,
             batch,
             fate,
-            open: None,
-            unanswered: false,
+            may_be_written: false,
             overtaken: false,
         });
         Poll::Send(id, bytes)
-    }
-
-    fn sent(&self, moment: &Moment) -> Fate {
-        Fate::Sent {
-            connection: moment.connection,
-            at: moment.now,
-            to: Office {
-                leader: self.leader,
-                epoch: self.leader_epoch,
-            },
-        }
     }
 
     fn next_batch_id(&mut self) -> BatchId {
@@ -421,6 +380,6 @@ impl Partition {
             1
         };
         let mut earlier = self.tracked.iter().take(before);
-        self.in_flight() < window && !earlier.any(|tracked| tracked.open.is_some())
+        self.in_flight() < window && !earlier.any(|tracked| tracked.may_be_written)
     }
 }

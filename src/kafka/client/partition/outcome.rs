@@ -21,7 +21,7 @@ impl Partition {
         self.overtake(position);
         let tracked = self.tracked.remove(position)?;
         let mut recovery = None;
-        if let Fate::Sent { connection, at, .. } = tracked.fate {
+        if let Fate::Sent { connection, at } = tracked.fate {
             self.confirmed_on = Some(connection);
             if let Some(trouble) = self.trouble.take_if(|trouble| trouble.since <= at) {
                 recovery = trouble.over(tracked.batch.records + self.records(), now);
@@ -67,14 +67,14 @@ impl Partition {
 
     /// `tracked` was taken from `position`.
     fn give_up(&mut self, position: usize, tracked: Tracked) -> GivenUp {
-        if tracked.open.is_some() {
+        if tracked.may_be_written {
             self.overtake(position);
         }
         self.sequencer.left_a_hole();
         self.lost(tracked.batch.records);
         GivenUp {
             batch: tracked.batch,
-            may_be_written: tracked.open.is_some(),
+            may_be_written: tracked.may_be_written,
         }
     }
 
@@ -101,29 +101,13 @@ impl Partition {
         let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id) else {
             return;
         };
-        if let (true, Fate::Sent { to, .. }) = (may_be_written, tracked.fate) {
-            tracked.open = Some(tracked.open.map_or(to, |before| before.or_later(to)));
-        }
         tracked.fate = Fate::Retry;
+        tracked.may_be_written |= may_be_written;
         self.troubled(None, now);
         // Batches that come back together are one failure.
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = Some(now + self.backoff.after_failure(rng));
         }
-    }
-
-    /// The connection ended before an answer. The broker may have written the batch, or may yet do so: a request that it has
-    /// taken off the socket is carried out, however late.
-    pub(in super::super) fn unanswered(
-        &mut self,
-        id: BatchId,
-        now: Instant,
-        rng: &mut fastrand::Rng,
-    ) {
-        if let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.id == id) {
-            tracked.unanswered = true;
-        }
-        self.retry(id, true, now, rng);
     }
 
     /// Another node leads since `epoch`: what failed because of that need not wait.
@@ -136,11 +120,8 @@ impl Partition {
     /// The broker's sequence for this partition is another than ours. If the batch is the next in line, the broker has lost
     /// what we know of (or a failed batch left a hole): a new epoch starts. A later one only follows the first's fate.
     ///
-    /// Of the next in line, and of one that is asked about before a new epoch, it is also the proof that the broker does not
-    /// have it: nothing goes out behind a batch of open fate, so were it written it would be among the last
-    /// [`IDEMPOTENT_WINDOW`](super::IDEMPOTENT_WINDOW), which a broker looks through first. It proves nothing where a leader says
-    /// so that may have been deposed by one that wrote the batch; and one that went unanswered once may yet be written, as soon
-    /// as what was missing before it is. With a new sequence these could be there twice, so they fail.
+    /// One of open fate fails then: it may lie in the log of a leader that this one does not know of yet, or in a request that
+    /// was never answered and is still to be carried out. With a new sequence it could be written twice.
     pub(in super::super) fn out_of_order(
         &mut self,
         id: BatchId,
@@ -149,17 +130,9 @@ impl Partition {
     ) -> Option<GivenUp> {
         let position = self.position(id)?;
         self.raise_epoch |= position == 0;
-        if self.raise_epoch {
-            let tracked = self.tracked.get_mut(position)?;
-            let proven = match (tracked.open, tracked.fate) {
-                (Some(before), Fate::Sent { to, .. }) => to.inherits(before),
-                _ => true,
-            };
-            if tracked.unanswered || !proven {
-                let tracked = self.tracked.remove(position)?;
-                return Some(self.give_up(position, tracked));
-            }
-            tracked.open = None;
+        if self.raise_epoch && self.tracked.get(position)?.may_be_written {
+            let tracked = self.tracked.remove(position)?;
+            return Some(self.give_up(position, tracked));
         }
         self.retry(id, false, now, rng);
         None
@@ -186,7 +159,7 @@ impl Partition {
     ) -> Option<GivenUp> {
         self.raise_epoch = true;
         let position = self.position(id)?;
-        if self.tracked.get(position)?.open.is_some() {
+        if self.tracked.get(position)?.may_be_written {
             let tracked = self.tracked.remove(position)?;
             return Some(self.give_up(position, tracked));
         }
@@ -205,7 +178,7 @@ impl Partition {
     ) -> Option<GivenUp> {
         let position = self.position(id)?;
         let mut whole = self.tracked.remove(position)?;
-        let known_by_its_sequence = rules.idempotence && whole.open.is_some();
+        let known_by_its_sequence = rules.idempotence && whole.may_be_written;
         if whole.batch.records < 2 || known_by_its_sequence {
             return Some(self.give_up(position, whole));
         }
@@ -216,8 +189,7 @@ impl Partition {
                         id: self.next_batch_id(),
                         batch,
                         fate: Fate::Retry,
-                        open: whole.open,
-                        unanswered: whole.unanswered,
+                        may_be_written: whole.may_be_written,
                         overtaken: whole.overtaken,
                     };
                     self.tracked.insert(position + offset, half);
@@ -277,7 +249,7 @@ impl Partition {
     pub(in super::super) fn abandon(&mut self, memory: &mut Memory) -> Abandoned {
         let mut abandoned = Abandoned::default();
         for tracked in self.tracked.drain(..) {
-            let unanswered = tracked.open.is_some() || tracked.fate != Fate::Retry;
+            let unanswered = tracked.may_be_written || tracked.fate != Fate::Retry;
             let (records, _) = tracked.batch.finish(memory);
             abandoned.unanswered += if unanswered { records } else { 0 };
             abandoned.unsent += if unanswered { 0 } else { records };

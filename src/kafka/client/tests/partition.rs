@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::kafka::client::accumulator::Memory;
-use crate::kafka::client::partition::{
-    Abandoned, BatchId, IDEMPOTENT_WINDOW, Moment, Partition, Poll, Rules,
-};
+use crate::kafka::client::partition::{BatchId, IDEMPOTENT_WINDOW, Moment, Partition, Poll, Rules};
 use crate::kafka::client::sequence::ProducerIdentity;
 
 const RULES: Rules = Rules {
@@ -25,10 +23,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut partition = Partition::new(0);
-        partition.leader = Some(1);
         Self {
-            partition,
+            partition: Partition::new(0),
             memory: Memory::new(1 << 20),
             rng: fastrand::Rng::with_seed(1),
             now: Instant::now(),
@@ -141,26 +137,6 @@ fn a_new_epoch_waits_until_nothing_of_the_old_one_is_on_its_way() {
         None,
         "the broker has not acknowledged the epoch yet"
     );
-}
-
-#[test]
-fn a_batch_whose_sequence_the_broker_refused_is_not_of_open_fate_any_more() {
-    let mut bench = Bench::warmed_up();
-    bench.push();
-    let id = bench.poll().unwrap();
-    bench.retry(id, true);
-    bench.now += secs(10);
-    assert_eq!(bench.poll(), Some(id));
-    bench.out_of_order(id);
-    bench.now += secs(10);
-    assert_eq!(bench.poll(), Some(id), "under a new epoch");
-    bench.retry(id, false);
-    let expected = Abandoned {
-        unsent: 1,
-        unanswered: 0,
-    };
-    assert_eq!(bench.partition.abandon(&mut bench.memory), expected);
-    assert_eq!(bench.memory.used(), 0);
 }
 
 #[test]

@@ -39,11 +39,14 @@ fn what_waits_for_a_deleted_topic_goes_to_the_one_made_anew() {
         rig.advance(secs(20));
         assert!(rig.produces.is_empty());
         rig.cluster.topic_error = 0;
-        let taken = taken_without_memory(&mut rig, is_old, 3);
-        assert_eq!(values(&taken), ["a", "b", "c"]);
+        // An old broker denies a and b, which were on their way at the deletion: under new sequences they could be there twice.
+        let expected: &[&str] = if is_old { &["c"] } else { &["a", "b", "c"] };
+        let taken = taken_without_memory(&mut rig, is_old, expected.len());
+        assert_eq!(values(&taken), expected);
         let (_, epoch, sequence) = taken[0].stamp();
         assert_eq!((epoch, sequence), if is_old { (1, 0) } else { (0, 1) });
-        assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (4, 0));
+        let expected = if is_old { (2, 2) } else { (4, 0) };
+        assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), expected);
         assert!(rig.fatal().is_none());
     }
 }
