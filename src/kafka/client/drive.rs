@@ -176,7 +176,7 @@ impl Client {
         for session in self.sessions.values_mut() {
             match session.silent_since() {
                 Some(since) if since + SILENCE_SAID <= now => {
-                    session.silence_told = true;
+                    session.silent_from = None;
                     silent.push((session.node, since));
                 }
                 Some(since) => next = Some(next.map_or(since, |at: Instant| at.min(since))),

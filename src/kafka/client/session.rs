@@ -113,8 +113,8 @@ pub(super) struct Session {
     connect_deadline: Instant,
     quiet_until: Option<Instant>,
     last_used: Instant,
-    /// The silence that lasts has been told of: until an answer comes there is nothing new to say of it.
-    pub(super) silence_told: bool,
+    /// When the last answer came. `None`: the silence since then has been told of.
+    pub(super) silent_from: Option<Instant>,
 }
 
 impl Session {
@@ -137,7 +137,7 @@ impl Session {
             connect_deadline: now + connect_timeout,
             quiet_until: None,
             last_used: now,
-            silence_told: false,
+            silent_from: Some(now),
         }
     }
 
@@ -198,12 +198,12 @@ impl Session {
         (self.stage == Stage::Ready && self.in_flight.is_empty()).then_some(self.last_used)
     }
 
-    /// Since when the oldest Produce request has gone unanswered, unless that was told.
+    /// Since when no answer has come while one to a Produce request is awaited, unless that was told.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
         let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
-        let since = oldest.deadline.checked_sub(self.request_timeout)?;
-        (!self.silence_told).then_some(since)
+        let sent_at = oldest.deadline.checked_sub(self.request_timeout)?;
+        Some(sent_at.max(self.silent_from?))
     }
 
     /// Unanswered Produce requests.
@@ -380,7 +380,7 @@ impl Session {
         now: Instant,
     ) -> Result<Answer, SessionError> {
         self.last_used = now;
-        self.silence_told = false;
+        self.silent_from = Some(now);
         let position = self.in_flight.iter().position(|asked| asked.answered);
         let Some(InFlight {
             correlation_id: id,

@@ -81,7 +81,10 @@ fn a_broker_that_is_silent_for_long_is_told_of_once_and_so_is_that_it_answers_ag
     let mut rig = Rig::simple().warmed_up();
     rig.send(&["a", "b"]);
     let sent_at = rig.now;
-    rig.advance(ms(9_999));
+    for _ in 0..4 {
+        rig.send(&["in flight too"]);
+    }
+    rig.advance(sent_at + ms(9_999) - rig.now);
     assert_eq!(warnings(&rig), Vec::<&str>::new());
     for _ in 0..7 {
         rig.push("waits too");
@@ -91,8 +94,9 @@ fn a_broker_that_is_silent_for_long_is_told_of_once_and_so_is_that_it_answers_ag
     assert_eq!(warnings(&rig), [silent]);
     let first = next_produce(&mut rig);
     rig.ack(&first);
-    let expected = (0, rig.now - sent_at, 9, 0);
+    let expected = (0, rig.now - sent_at, 13, 0);
     acknowledge_all(&mut rig, secs(5));
+    assert_eq!(warnings(&rig), [silent]);
     assert_eq!(recoveries(&mut rig), [expected]);
     assert!((secs(19)..secs(21)).contains(&expected.1), "{expected:?}");
     // The next time is another.
