@@ -149,7 +149,7 @@ impl OpenBatch {
         let open_bytes = self.builder.bytes();
         match self.builder.seal(compression) {
             Ok(sealed) => {
-                let bytes = sealed.into_vec();
+                let bytes = trimmed(sealed.into_vec());
                 let charge = self.charge.saturating_sub(open_bytes) + bytes.len();
                 memory.release(self.charge);
                 memory.charge(charge);
@@ -231,8 +231,8 @@ impl Batch {
             stamped: None,
         };
         let mut halves = (
-            half(left.into_vec(), left_records, left_due),
-            half(right.into_vec(), right_records, right_due),
+            half(trimmed(left.into_vec()), left_records, left_due),
+            half(trimmed(right.into_vec()), right_records, right_due),
         );
         halves.0.stamp(self.stamped);
         halves.1.stamp(self.stamped.map(|whole| ProducerStamp {
@@ -250,6 +250,15 @@ impl Batch {
         memory.recycle(self.bytes);
         (self.records, self.due)
     }
+}
+
+/// What compression or a short linger left of a batch is all that is kept of its buffer: it may wait as long as brokers are
+/// away, and only its bytes are charged.
+fn trimmed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() < bytes.capacity() / 2 {
+        bytes.shrink_to_fit();
+    }
+    bytes
 }
 
 /// The due times of the first `records` records, and those of the rest.
@@ -301,6 +310,24 @@ mod tests {
             let open = OpenBatch::new(&mut memory, 1000, now);
             open.discard(&mut memory);
             assert_eq!(memory.used(), 0);
+        }
+    }
+
+    #[test]
+    fn a_batch_that_waits_holds_little_more_memory_than_it_is_charged_for() {
+        let now = Instant::now();
+        for compression in [Compression::None, Compression::Gzip] {
+            for records in [1, usize::MAX] {
+                let mut memory = Memory::new(1 << 24);
+                let mut open = OpenBatch::new(&mut memory, 1 << 20, now);
+                let mut pushed = 0;
+                while pushed < records && open.try_push(&record(now), &mut memory) {
+                    pushed += 1;
+                }
+                let batch = open.seal(compression, &mut memory).unwrap();
+                let (held, charged) = (batch.bytes.capacity(), memory.used());
+                assert!(held <= 2 * charged, "{held} bytes held, {charged} charged");
+            }
         }
     }
 
