@@ -105,6 +105,7 @@ impl Check {
                 "record {} is written behind record {before:?} in {id:?}",
                 numbers[0]
             );
+            *self.occurred.entry("written too late").or_default() += 1;
             for &number in numbers {
                 let fate = self.fate(number);
                 assert!(

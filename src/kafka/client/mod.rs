@@ -60,7 +60,9 @@
 //! * a broker that speaks no version of ours, once the client runs: it is left alone, the others are used.
 //!
 //! What cannot be promised: that brokers keep what they acknowledged. A topic that is deleted, or an unclean election, takes
-//! records with it.
+//! records with it. Nor that a request which a broker had taken off the socket is not carried out after sequences began anew
+//! under another producer id: an epoch fences what is older, an id does not. What is given up by then may come to lie in the log,
+//! once, behind what was sent after it.
 
 mod accumulator;
 mod answers;
