@@ -34,6 +34,13 @@ pub(crate) struct Check {
     /// Failed because a broker said so, and how many it may have said it of.
     refused: usize,
     refusable: usize,
+    /// Failed because a broker's answer left their outcome open for good, and how many had such an answer.
+    unknown: usize,
+    denied: usize,
+    /// When records were acknowledged last.
+    last_acknowledged: Micros,
+    /// From when on records that wait shall be acknowledged, and how long that may take.
+    pub(crate) well_since: Option<(Micros, Micros)>,
     pub(crate) unsent: usize,
     pub(crate) unanswered: usize,
     /// Something was injected after which a client cannot go on.
@@ -53,6 +60,10 @@ impl Check {
             failed: 0,
             refused: 0,
             refusable: 0,
+            unknown: 0,
+            denied: 0,
+            last_acknowledged: 0,
+            well_since: None,
             unsent: 0,
             unanswered: 0,
             may_be_fatal: false,
@@ -147,7 +158,13 @@ impl Check {
         self.refusable += records;
     }
 
-    pub(crate) fn acknowledge(&mut self, number: u64) {
+    /// A broker answered a batch of so many records with a code after which a client may not send it again.
+    pub(crate) fn denied(&mut self, records: usize) {
+        self.denied += records;
+    }
+
+    pub(crate) fn acknowledge(&mut self, number: u64, now: Micros) {
+        self.last_acknowledged = now;
         let acks = self.acks;
         let fate = self.fate(number);
         assert!(!fate.acknowledged, "record {number} is acknowledged twice");
@@ -178,6 +195,12 @@ impl Check {
                     self.fates.iter().any(old),
                     "timed out before the delivery timeout was over: {error}"
                 );
+                if let Some((since, patience)) = self.well_since {
+                    assert!(
+                        now <= self.last_acknowledged.max(since) + patience,
+                        "all is well, and nothing is acknowledged any more: {error}"
+                    );
+                }
             }
             DeliveryError::Refused { .. } => {
                 self.refused += records;
@@ -188,7 +211,20 @@ impl Check {
                     self.refusable
                 );
             }
-            _ => {}
+            DeliveryError::OutcomeUnknown { .. } => {
+                self.unknown += records;
+                assert!(
+                    self.unknown <= self.denied + self.refusable,
+                    "{} records are of unknown outcome, {} were denied: {error}",
+                    self.unknown,
+                    self.denied + self.refusable
+                );
+            }
+            DeliveryError::Overtaken { .. } => {
+                let doubted = self.denied > 0 || self.failed > records;
+                assert!(doubted, "nothing was denied, nothing failed: {error}");
+            }
+            DeliveryError::Unsealable(_) => panic!("{error}"),
         }
     }
 

@@ -12,7 +12,7 @@ use continuous_producer::kafka::client::ConnectionId;
 use crate::check::Check;
 use crate::cluster::{Cluster, PartitionId};
 use crate::damage::Repair;
-use crate::faults::Faults;
+use crate::faults::{Faults, Kind};
 use crate::network::Connection;
 use crate::owner::Owner;
 use crate::plan::{Ending, Plan};
@@ -206,11 +206,27 @@ impl World {
                 self.note(|| "CALM: everything is healed".to_owned());
                 self.heal();
                 let begin = self.owner.frozen_until.max(self.now);
+                self.check.well_since = self.patience().map(|patience| (begin, patience));
                 let settled = self.check.settled();
                 self.at(begin + RECOVERY_MAX, Happening::Recovered(settled));
             }
             Ending::Abrupt { patience } => self.close(patience),
         }
+    }
+
+    /// How long it may take until something is acknowledged again when all is well: a request that is never answered, then a
+    /// connection that says nothing until its setup is over (30 s, and a jitter of 20 %); a broker that asked for silence
+    /// before. Nobody can say it where partitions are gone.
+    fn patience(&self) -> Option<Micros> {
+        let faults = &self.plan.faults;
+        let request = self.plan.client.request_timeout.as_micros();
+        let silence = if faults.contains(&Kind::Throttle) {
+            60
+        } else {
+            0
+        };
+        let patience = Micros::try_from(request).unwrap() + (40 + silence) * SECOND;
+        (!faults.contains(&Kind::Recreate)).then_some(patience)
     }
 
     fn close(&mut self, patience: Micros) {
