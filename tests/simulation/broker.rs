@@ -131,6 +131,11 @@ impl World {
         };
         let all =
             ApiVersionsResponse::default().with_api_keys(ranges.into_iter().map(range).collect());
+        if let Some(code) = self.faults.negotiation_codes.pop() {
+            self.count("versions answered with an error");
+            let error = ApiVersionsResponse::default().with_error_code(code);
+            return request.answer(0, &error);
+        }
         let refuses = self.faults.negotiations_refused > 0 && request.version > 0;
         if refuses {
             self.faults.negotiations_refused -= 1;
@@ -231,12 +236,22 @@ impl World {
             41
         } else if self.cluster.current.is_some() {
             36
+        } else if self.faults.creation_codes.len() > 1 {
+            self.count("topic not created");
+            self.faults.creation_codes.pop().unwrap_or(41)
         } else {
             let partitions = asked.topics[0].num_partitions.unsigned_abs() as usize;
             self.cluster.create_topic(partitions);
             self.note(|| "topic created by the client".to_owned());
             self.spread();
             0
+        };
+        let code = match self.faults.creation_codes.pop() {
+            Some(injected) if code == 0 => {
+                self.count("topic created, and an error told");
+                injected
+            }
+            _ => code,
         };
         let response = CreateTopicsResponse::default().with_topics(vec![
             CreatableTopicResult::default()

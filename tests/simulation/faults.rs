@@ -53,6 +53,8 @@ kinds! {
     Silence: 20,
     /// A broker does not read for a while.
     Block: 20,
+    /// What a broker answers takes long to arrive.
+    Delay: 20,
     /// New connections are refused.
     Refuse: 20,
     /// New connections are never made.
@@ -77,6 +79,10 @@ kinds! {
     Throttle: 15,
     /// `ApiVersions` is answered with `UNSUPPORTED_VERSION`.
     Negotiation: 10,
+    /// `ApiVersions` is answered with another error.
+    NegotiationCode: 10,
+    /// `CreateTopics` is answered with a retriable error, whether or not the topic was made.
+    Creation: 20,
     /// Metadata without leaders or with errors.
     Metadata: 25,
     /// The coordinator of producer ids has trouble.
@@ -108,6 +114,8 @@ pub(crate) struct Faults {
     pub(crate) codes_after_write: Vec<i16>,
     pub(crate) metadata_codes: Vec<i16>,
     pub(crate) producer_id_codes: Vec<i16>,
+    pub(crate) negotiation_codes: Vec<i16>,
+    pub(crate) creation_codes: Vec<i16>,
     pub(crate) answers_lost: u32,
     pub(crate) answers_spoiled: u32,
     pub(crate) partitions_missing: u32,
@@ -149,7 +157,7 @@ impl World {
         }
     }
 
-    fn cause(&mut self, kind: Kind) {
+    pub(crate) fn cause(&mut self, kind: Kind) {
         match kind {
             Kind::Crash
             | Kind::CrashAll
@@ -164,7 +172,7 @@ impl World {
             | Kind::Recreate
             | Kind::Grow
             | Kind::Retention => self.hit_topic(kind),
-            Kind::Cut | Kind::Silence | Kind::Block => self.hit_connection(kind),
+            Kind::Cut | Kind::Silence | Kind::Block | Kind::Delay => self.hit_connection(kind),
             Kind::ClientFreeze | Kind::Idle => self.hit_client(kind),
             _ => self.order(kind),
         }
@@ -273,6 +281,11 @@ impl World {
         match kind {
             Kind::Cut => self.cut(id, "connection reset by peer"),
             Kind::Silence => self.silence(id),
+            Kind::Delay => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.to_owner_at = until;
+                }
+            }
             _ => {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.blocked_until = until;
@@ -334,7 +347,9 @@ impl World {
                 Kind::AfterWrite => faults
                     .codes_after_write
                     .push(one_of(rng, &[3, 6, 7, 20, 56])),
-                Kind::Metadata => faults.metadata_codes.push(one_of(rng, &[3, 5, 5, -1])),
+                Kind::Metadata => faults.metadata_codes.push(one_of(rng, &[3, 5, 5, 29, -1])),
+                Kind::NegotiationCode => faults.negotiation_codes.push(one_of(rng, &[-1, 42, 58])),
+                Kind::Creation => faults.creation_codes.push(one_of(rng, &[5, 7, 41, 89])),
                 Kind::ProducerIds => {
                     faults
                         .producer_id_codes

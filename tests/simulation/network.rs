@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     /// Of a connection that is cut: requests that the broker still carries out.
     zombies: usize,
     to_broker_at: Micros,
-    to_owner_at: Micros,
+    pub(crate) to_owner_at: Micros,
     pub(crate) inbox: VecDeque<Vec<u8>>,
     /// Answers owed, in order.
     slots: VecDeque<(u64, Option<Answer>)>,

@@ -90,13 +90,18 @@ impl Partition {
     }
 
     /// What the leader does with a batch.
-    pub(crate) fn judge(&mut self, stamp: Stamp, rules: Judgement, now: Micros) -> Verdict {
-        if let Some(producer) = self.producers.get(&stamp.producer_id)
-            && producer.last_seen + rules.expiry < now
-        {
-            self.producers.remove(&stamp.producer_id);
-        }
+    pub(crate) fn judge(&self, stamp: Stamp, rules: Judgement) -> Verdict {
         judge(&self.producers, stamp, rules)
+    }
+
+    /// The leader forgets a producer of whom it has heard nothing for so long. Whether it did.
+    pub(crate) fn forgets(&mut self, producer_id: i64, rules: Judgement, now: Micros) -> bool {
+        let producer = self.producers.get(&producer_id);
+        let expired = producer.is_some_and(|producer| producer.last_seen + rules.expiry < now);
+        if expired {
+            self.producers.remove(&producer_id);
+        }
+        expired
     }
 
     /// What one that led once does with a batch: it knows what it holds, and what it wrote since to no avail.

@@ -89,7 +89,8 @@ impl Plan {
             min_isr: rng.usize(1..=replication).min(2),
             judgement: Judgement {
                 legacy,
-                expiry: 60 * MINUTE,
+                // Longer than any batch is of open fate: past it no broker could tell a duplicate.
+                expiry: one_of(rng, &[4 * MINUTE, 60 * MINUTE]),
             },
             pipelined: rng.bool(),
             versions: if legacy {
@@ -127,7 +128,7 @@ impl Plan {
             } else {
                 Ending::Calm
             },
-            topic_exists: rng.u8(0..10) != 0,
+            topic_exists: rng.u8(0..8) != 0,
         }
     }
 }
@@ -162,7 +163,7 @@ fn client(rng: &mut fastrand::Rng, idempotence: bool, acks: Acks) -> ProducerCon
         } else {
             MessageKey::None
         },
-        create_topic: (rng.u8(0..4) == 0).then_some(NewTopic {
+        create_topic: rng.bool().then_some(NewTopic {
             partitions: 3,
             replication: 1,
         }),

@@ -173,7 +173,11 @@ impl World {
         }
         let (now, rules) = (self.now, self.plan.judgement);
         let verdict = batch.stamp.map_or(Verdict::Append, |stamp| {
-            self.cluster.partition(id).judge(stamp, rules, now)
+            let partition = self.cluster.partition(id);
+            if partition.forgets(stamp.producer_id, rules, now) {
+                self.count("producer expired");
+            }
+            self.cluster.partition(id).judge(stamp, rules)
         });
         let end = match verdict {
             Verdict::Refuse(code) => {

@@ -147,6 +147,10 @@ impl World {
         self.settle();
         self.after(0, Happening::Generate);
         self.after(self.plan.run, Happening::End);
+        // The topic is made at the beginning or not at all.
+        if self.plan.faults.remove(&Kind::Creation) {
+            self.cause(Kind::Creation);
+        }
         let first = self.rng.u64(0..2 * self.plan.fault_pause);
         self.after(first, Happening::Fault);
         let mut count = 0;
