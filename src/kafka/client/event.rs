@@ -76,7 +76,7 @@ pub enum Event {
     },
     /// The close's deadline came before the end of the work.
     Abandoned {
-        /// Records that were never sent.
+        /// Records that no broker has: never sent, or refused before they were written.
         unsent: usize,
         /// Records that were sent, but not answered.
         unanswered: usize,

@@ -112,7 +112,7 @@ pub(super) enum Pushed {
 /// What a partition holds when it is given up.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Abandoned {
-    /// Records that were never sent.
+    /// Records that no broker has.
     pub(super) unsent: usize,
     /// Records that were sent and whose fate is unknown.
     pub(super) unanswered: usize,
