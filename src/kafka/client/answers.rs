@@ -253,6 +253,10 @@ impl Client {
         response: &InitProducerIdResponse,
         now: Instant,
     ) -> Result<(), SessionError> {
+        if self.identity.current.is_some() {
+            // The late answer of a broker that was silent for so long that another was asked.
+            return Ok(());
+        }
         self.identity.asked_on = None;
         let (id, epoch) = (response.producer_id, response.producer_epoch);
         match response.error {
