@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 120
 FUZZ_LIMITS := -max_len=4096 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 -verbosity=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate test-kafka fuzz lint doc static
+.PHONY: help run build test simulate planted test-kafka fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ test: ## Test all that needs nothing but the Rust toolchain
 simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED=… with all that happens in it
 	@SIMULATION_SEED=$(SEED) SIMULATION_HISTORIES=$(HISTORIES) SIMULATION_FIRST_SEED=$(FIRST_SEED) \
 	  $(CARGO) test --profile simulation --locked --test simulation -- --nocapture
+
+planted: ## Plant defects in a copy of the client, one by one, and demand that the simulation finds each (Python 3)
+	@CARGO=$(CARGO) python3 -B tests/simulation/planted/main.py
 
 test-kafka: build ## Test against a real Apache Kafka and registry (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run

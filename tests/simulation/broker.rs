@@ -33,7 +33,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    fn read(connection: ConnectionId, node: i32, bytes: &[u8]) -> Self {
+    pub(crate) fn read(connection: ConnectionId, node: i32, bytes: &[u8]) -> Self {
         let (prefix, rest) = bytes.split_first_chunk::<4>().unwrap();
         assert_eq!(u32::from_be_bytes(*prefix) as usize, rest.len());
         let code = |at: usize| i16::from_be_bytes([rest[at], rest[at + 1]]);

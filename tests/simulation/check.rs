@@ -11,6 +11,9 @@ use continuous_producer::kafka::config::{Acks, ProducerConfig};
 use crate::cluster::PartitionId;
 use crate::time::Micros;
 
+/// `MESSAGE_TOO_LARGE`.
+const TOO_LARGE: i16 = 10;
+
 #[derive(Debug, Default, Clone)]
 struct Fate {
     pushed: Micros,
@@ -31,12 +34,12 @@ pub(crate) struct Check {
     fates: Vec<Fate>,
     pub(crate) acknowledged: usize,
     pub(crate) failed: usize,
-    /// Failed because a broker said so, and how many it may have said it of.
-    refused: usize,
-    refusable: usize,
-    /// Failed because a broker's answer left their outcome open for good, and how many had such an answer.
-    unknown: usize,
-    denied: usize,
+    /// Records that failed because a broker answered with a code, and how many were answered with it.
+    answered: BTreeMap<i16, (usize, usize)>,
+    /// Batches that timed out.
+    timed_out: usize,
+    /// Records that failed and are in no log, as far as the client can prove it.
+    absent: usize,
     /// When records were acknowledged last.
     last_acknowledged: Micros,
     /// From when on records that wait shall be acknowledged, and how long that may take.
@@ -58,10 +61,9 @@ impl Check {
             fates: Vec::new(),
             acknowledged: 0,
             failed: 0,
-            refused: 0,
-            refusable: 0,
-            unknown: 0,
-            denied: 0,
+            answered: BTreeMap::new(),
+            timed_out: 0,
+            absent: 0,
             last_acknowledged: 0,
             well_since: None,
             unsent: 0,
@@ -132,6 +134,10 @@ impl Check {
         self.fates[usize::try_from(number).unwrap()].live > 0
     }
 
+    pub(crate) fn is_acknowledged(&self, number: u64) -> bool {
+        self.fates[usize::try_from(number).unwrap()].acknowledged
+    }
+
     /// Records are not in their log any more.
     pub(crate) fn uncount(&mut self, numbers: &[u64]) {
         for &number in numbers {
@@ -153,14 +159,9 @@ impl Check {
         }
     }
 
-    /// A broker refused a batch of so many records for good.
-    pub(crate) fn refusable(&mut self, records: usize) {
-        self.refusable += records;
-    }
-
-    /// A broker answered a batch of so many records with a code after which a client may not send it again.
-    pub(crate) fn denied(&mut self, records: usize) {
-        self.denied += records;
+    /// A broker answered a batch of so many records with a code after which it may fail.
+    pub(crate) fn refusable(&mut self, code: i16, records: usize) {
+        self.answered.entry(code).or_default().1 += records;
     }
 
     pub(crate) fn acknowledge(&mut self, number: u64, now: Micros) {
@@ -185,14 +186,19 @@ impl Check {
     pub(crate) fn fail(&mut self, records: usize, error: &DeliveryError, now: Micros) {
         self.failed += records;
         match error {
-            DeliveryError::TimedOut { .. } => {
+            DeliveryError::TimedOut { attempts, .. } => {
+                self.timed_out += 1;
+                self.absent += if *attempts == 0 { records } else { 0 };
                 let timeout = self.delivery_timeout;
                 // Half of a batch is as old as the other half, which may be acknowledged.
-                let halved = self.refusable > 0;
+                let (halved, batches) = match self.answered.get(&TOO_LARGE) {
+                    Some(_) => (true, 1),
+                    None => (false, self.timed_out),
+                };
                 let old =
-                    |fate: &Fate| (!fate.acknowledged || halved) && fate.pushed + timeout <= now;
+                    |fate: &&Fate| (!fate.acknowledged || halved) && fate.pushed + timeout <= now;
                 assert!(
-                    self.fates.iter().any(old),
+                    self.fates.iter().filter(old).nth(batches - 1).is_some(),
                     "timed out before the delivery timeout was over: {error}"
                 );
                 if let Some((since, patience)) = self.well_since {
@@ -202,26 +208,20 @@ impl Check {
                     );
                 }
             }
-            DeliveryError::Refused { .. } => {
-                self.refused += records;
+            DeliveryError::Refused { code, .. } | DeliveryError::OutcomeUnknown { code, .. } => {
+                if matches!(error, DeliveryError::Refused { .. }) {
+                    self.absent += records;
+                }
+                let (failed, answered) = self.answered.entry(code.0).or_default();
+                *failed += records;
                 assert!(
-                    self.refused <= self.refusable,
-                    "{} records failed as refused, {} were: {error}",
-                    self.refused,
-                    self.refusable
-                );
-            }
-            DeliveryError::OutcomeUnknown { .. } => {
-                self.unknown += records;
-                assert!(
-                    self.unknown <= self.denied + self.refusable,
-                    "{} records are of unknown outcome, {} were denied: {error}",
-                    self.unknown,
-                    self.denied + self.refusable
+                    failed <= answered,
+                    "{failed} records failed for a code that {answered} were answered with: {error}"
                 );
             }
             DeliveryError::Overtaken { .. } => {
-                let doubted = self.denied > 0 || self.failed > records;
+                self.absent += records;
+                let doubted = !self.answered.is_empty() || self.failed > records;
                 assert!(doubted, "nothing was denied, nothing failed: {error}");
             }
             DeliveryError::Unsealable(_) => panic!("{error}"),
@@ -239,7 +239,7 @@ impl Check {
 
     /// At the end of the history, when nothing is on its way any more.
     pub(crate) fn conclude(&self) {
-        assert_eq!(self.settled(), self.fates.len(), "the books: {self:?}");
+        assert_eq!(self.settled(), self.fates.len(), "{}", self.books());
         let mut unacknowledged = 0;
         for (number, fate) in self.fates.iter().enumerate() {
             if self.acks != Acks::None && fate.acknowledged {
@@ -251,9 +251,9 @@ impl Check {
             unacknowledged += usize::from(fate.live > 0 && !fate.acknowledged);
         }
         assert!(
-            unacknowledged <= self.failed + self.unanswered,
-            "{unacknowledged} records are in the log that are not acknowledged, but only {} failed and {} are unanswered",
-            self.failed,
+            unacknowledged <= self.failed - self.absent + self.unanswered,
+            "{unacknowledged} records are in the log that are not acknowledged, but only {} may be of those that failed, {} are unanswered",
+            self.failed - self.absent,
             self.unanswered
         );
     }

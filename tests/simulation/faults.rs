@@ -9,6 +9,9 @@ use crate::plan::one_of;
 use crate::time::{MINUTE, Micros, SECOND};
 use crate::world::{Happening, World};
 
+/// Codes that fail a batch.
+pub(crate) const REFUSALS: &[i16] = &[-1, 17, 18, 21, 29, 32, 42, 76, 87, 4711];
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: $share:literal,)*) => {
         /// A kind of fault.
@@ -97,6 +100,8 @@ kinds! {
     Readdress: 10,
     /// Retention removes what is old.
     Retention: 15,
+    /// Brokers forget the producers of which nothing is open (`producer.id.expiration.ms`), and the next batch is not taken.
+    Forget: 25,
     /// A replica that is not in sync may lead.
     Unclean: 10,
     /// The client's machine stands still: all its timers are late.
@@ -171,7 +176,8 @@ impl World {
             | Kind::Lag
             | Kind::Recreate
             | Kind::Grow
-            | Kind::Retention => self.hit_topic(kind),
+            | Kind::Retention
+            | Kind::Forget => self.hit_topic(kind),
             Kind::Cut | Kind::Silence | Kind::Block | Kind::Delay => self.hit_connection(kind),
             Kind::ClientFreeze | Kind::Idle => self.hit_client(kind),
             _ => self.order(kind),
@@ -261,6 +267,23 @@ impl World {
                     self.spread();
                 }
             }
+            Kind::Forget => {
+                // It takes a day of silence: no producer lives to see it twice.
+                self.plan.faults.remove(&kind);
+                // What they were asked long ago would be new to them.
+                for connection in self.connections.values_mut().filter(|c| !c.up) {
+                    connection.forget();
+                }
+                for id in self.cluster.partition_ids() {
+                    let partition = self.cluster.partition(id);
+                    let numbers = partition.numbers();
+                    if numbers.iter().all(|&n| self.check.is_acknowledged(n)) {
+                        self.cluster.partition(id).forget_producers();
+                        self.count("producers forgotten");
+                    }
+                }
+                self.faults.codes_before_write.push(2);
+            }
             Kind::Retention => {
                 let legacy = self.plan.judgement.legacy;
                 for id in self.cluster.partition_ids() {
@@ -337,9 +360,7 @@ impl World {
                     rng,
                     &[2, 3, 5, 6, 9, 13, 19, 56, 72, 74, 80, 89, 100, 103, 129],
                 )),
-                Kind::Refusal => faults
-                    .codes_before_write
-                    .push(one_of(rng, &[-1, 17, 18, 21, 29, 32, 42, 76, 87, 4711])),
+                Kind::Refusal => faults.codes_before_write.push(one_of(rng, REFUSALS)),
                 Kind::TooLarge => faults.codes_before_write.push(10),
                 Kind::Fencing => faults
                     .codes_before_write

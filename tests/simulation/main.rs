@@ -9,9 +9,12 @@
 //! make simulate SEED=4711            one, with its whole journal
 //! ```
 //!
+//! That it bites is shown by `make planted`: the defects listed in `planted/defects.py` are planted in a copy of the client, one by
+//! one, and each must make a history fail, with the promise that it breaks for its reason.
+//!
 //! * `plan`: what the seed decides beforehand. `faults`, `damage`: what goes wrong. `world`: the queue of what happens.
 //! * `owner`: drives the client. `network`: connections. `broker`, `produce`: requests and answers.
-//! * `cluster`, `partition`: leaders, replicas, logs. `check`: the promise.
+//! * `cluster`, `partition`: leaders, replicas, logs. `check`: the promise. `wire`: the rules of what is sent.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,8 +34,10 @@ mod partition;
 mod plan;
 mod produce;
 mod time;
+mod wire;
 mod world;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -45,6 +50,11 @@ use world::World;
 const HISTORIES: u64 = 300;
 /// As many lines of a failed history's journal are shown.
 const JOURNAL_LINES: usize = 400;
+
+thread_local! {
+    /// File and line of the last panic of this thread: an assertion of ours, or of the client.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// What happened in many histories.
 #[derive(Debug, Default)]
@@ -85,7 +95,8 @@ fn history(seed: u64, with_journal: bool) -> (World, Result<(), String>) {
     let result = result.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        text.unwrap_or_else(|| "a panic without words".to_owned())
+        let text = text.unwrap_or_else(|| "a panic without words".to_owned());
+        format!("{}: {text}", PANICKED_AT.take())
     });
     (world, result)
 }
@@ -124,7 +135,12 @@ fn histories(first: u64, count: u64) -> (Total, Option<u64>) {
 #[test]
 fn no_history_loses_duplicates_or_reorders_a_record_or_forgets_one() {
     // What a history panics with is told once, with its seed.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic
+            .location()
+            .map_or(String::new(), |at| format!("{}:{}", at.file(), at.line()));
+        PANICKED_AT.set(at);
+    }));
     let outcome = catch_unwind(simulate);
     drop(std::panic::take_hook());
     if let Err(panic) = outcome {

@@ -116,8 +116,12 @@ impl World {
     /// The owner writes a request.
     pub(crate) fn send(&mut self, id: ConnectionId, frame: &RequestFrame) {
         let correlation = frame.correlation_id;
-        let bytes: Vec<u8> = frame.slices().flatten().copied().collect();
+        let mut bytes = Vec::with_capacity(frame.len());
+        for slice in frame.slices() {
+            bytes.extend_from_slice(slice);
+        }
         assert_eq!(bytes.len(), frame.len(), "a frame's length");
+        self.wire.sent(id, frame, &bytes, self.instant());
         let delay = self.latency();
         let written = self.rng.u64(0..MS);
         let Some(connection) = self.connections.get_mut(&id).filter(|c| c.up) else {

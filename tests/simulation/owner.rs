@@ -69,15 +69,19 @@ impl World {
                 client.handle_connected(id, now);
             }
             Happening::ConnectFailed(id, reason) if self.owner.links.remove(&id) => {
+                self.wire.gone(id);
                 client.handle_connect_failed(id, reason, now);
             }
             Happening::Written(id, correlation) if linked(&self.owner.links, &id) => {
+                self.wire.written(id, correlation);
                 client.handle_written(id, correlation, now);
             }
             Happening::Frame(id, frame) if linked(&self.owner.links, &id) => {
+                self.wire.answered(id, &frame);
                 client.handle_frame(id, &frame, now);
             }
             Happening::Closed(id, reason) if self.owner.links.remove(&id) => {
+                self.wire.gone(id);
                 client.handle_closed(id, reason, now);
             }
             Happening::Close(patience) => {
@@ -89,16 +93,17 @@ impl World {
         self.settle();
     }
 
-    /// Takes all actions and events, and arranges to be woken.
+    /// Takes all actions and events, and arranges to be woken. What has happened is heard before what follows from it is done.
     pub(crate) fn settle(&mut self) {
         let now = self.instant();
         for _ in 0..ACTIONS_MAX {
-            if let Some(action) = self.owner.client.poll_action(now) {
-                self.act(action);
-            } else if let Some(event) = self.owner.client.poll_event() {
+            let action = self.owner.client.poll_action(now);
+            while let Some(event) = self.owner.client.poll_event() {
                 self.hear(event);
-            } else {
-                return self.arrange();
+            }
+            match action {
+                Some(action) => self.act(action),
+                None => return self.arrange(),
             }
         }
         panic!("actions and events without end");
@@ -111,7 +116,9 @@ impl World {
             used <= limit + SLACK_BYTES,
             "{used} bytes are buffered, {limit} allowed"
         );
-        let Some(at) = self.owner.client.poll_timeout() else {
+        let wakes_at = self.owner.client.poll_timeout();
+        self.wire.check(used, wakes_at);
+        let Some(at) = wakes_at else {
             return;
         };
         let at = self.micros(at).max(self.now);
@@ -126,8 +133,10 @@ impl World {
             Action::Connect {
                 connection,
                 address,
+                timeout,
                 ..
             } => {
+                self.wire.begun(connection, self.instant() + timeout);
                 assert!(
                     self.owner.links.insert(connection),
                     "a connection's number again"
@@ -149,6 +158,7 @@ impl World {
                     self.owner.links.remove(&connection),
                     "closed what is closed"
                 );
+                self.wire.gone(connection);
                 self.hang_up(connection);
             }
         }
@@ -168,13 +178,16 @@ impl World {
                 let (base, now) = (self.base(), self.now);
                 for (due, _) in due {
                     let number = (due - base).as_nanos();
-                    self.check.acknowledge(u64::try_from(number).unwrap(), now);
+                    let number = u64::try_from(number).unwrap();
+                    self.check.acknowledge(number, now);
+                    self.wire.acknowledged(number);
                 }
             }
             Event::Failed { records, error } => {
                 let now = self.now;
                 self.count(error.kind());
                 self.check.fail(records, &error, now);
+                self.wire.failed(&error);
             }
             Event::Abandoned { unsent, unanswered } => self.check.abandon(unsent, unanswered),
             Event::Fatal(error) => {

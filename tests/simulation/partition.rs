@@ -54,6 +54,8 @@ pub(crate) struct Judgement {
     pub(crate) legacy: bool,
     /// After how long without a batch a producer is forgotten (`producer.id.expiration.ms`).
     pub(crate) expiry: Micros,
+    /// A duplicate is answered with code 46, not with success.
+    pub(crate) says_duplicate: bool,
 }
 
 /// See the module.
@@ -230,6 +232,18 @@ impl Partition {
             self.rebuild();
         }
         gone
+    }
+
+    /// The records of the log that retention has left.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let kept = self.log.iter().skip(self.log_start);
+        kept.flat_map(|entry| entry.numbers.iter().copied())
+            .collect()
+    }
+
+    /// As if none had written anything.
+    pub(crate) fn forget_producers(&mut self) {
+        self.producers.clear();
     }
 
     /// The last record of the log that retention has left.

@@ -91,6 +91,7 @@ impl Plan {
                 legacy,
                 // Longer than any batch is of open fate: past it no broker could tell a duplicate.
                 expiry: one_of(rng, &[4 * MINUTE, 60 * MINUTE]),
+                says_duplicate: rng.bool(),
             },
             pipelined: rng.bool(),
             versions: if legacy {

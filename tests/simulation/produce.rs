@@ -11,6 +11,7 @@ use kafka_protocol::records::{Record, RecordBatchDecoder};
 
 use crate::broker::{Request, topic_name};
 use crate::cluster::PartitionId;
+use crate::faults::REFUSALS;
 use crate::partition::{Stamp, Verdict};
 use crate::plan::TOPIC;
 use crate::time::MS;
@@ -46,13 +47,14 @@ enum Outcome {
     Futile,
 }
 
-struct Batch {
-    numbers: Vec<u64>,
-    stamp: Option<Stamp>,
+/// A batch as it was sent.
+pub(crate) struct Batch {
+    pub(crate) numbers: Vec<u64>,
+    pub(crate) stamp: Option<Stamp>,
 }
 
 impl Batch {
-    fn read(mut bytes: bytes::Bytes) -> Self {
+    pub(crate) fn read(mut bytes: bytes::Bytes) -> Self {
         let records = RecordBatchDecoder::decode(&mut bytes).unwrap().records;
         let number = |record: &Record| {
             let value = record.value.as_ref().unwrap();
@@ -118,8 +120,14 @@ impl World {
 
     fn one(&mut self, request: &Request, acks: i16, index: i32, batch: &Batch) -> Part {
         let (outcome, afterwards) = self.outcome(request, acks, index, batch);
-        if matches!(outcome, Outcome::Done(10 | 45 | 47 | 49 | 59)) {
-            self.check.denied(batch.numbers.len());
+        if let Outcome::Done(code) = outcome {
+            let denied = matches!(code, 45 | 47 | 49 | 59);
+            if denied {
+                self.wire.denied(index);
+            }
+            if denied || code == 10 || REFUSALS.contains(&code) {
+                self.check.refusable(code, batch.numbers.len());
+            }
         }
         self.note(|| {
             let (first, last) = (batch.numbers.first(), batch.numbers.last());
@@ -154,7 +162,6 @@ impl World {
         }
         let id = PartitionId { topic, index: slot };
         if let Some(code) = self.injected(id, batch) {
-            self.count_code(code, batch.numbers.len());
             return (Outcome::Done(code), None);
         }
         let min_isr = self.cluster.min_isr;
@@ -195,9 +202,11 @@ impl World {
             }
             Verdict::Append => self.append(id, batch),
         };
-        let afterwards = self.faults.codes_after_write.pop();
+        let mut afterwards = self.faults.codes_after_write.pop();
         if afterwards.is_some() {
             self.count("code after the write");
+        } else if rules.says_duplicate && verdict == Verdict::Duplicate(end) {
+            afterwards = Some(46);
         }
         if acks != -1 {
             return (Outcome::Done(afterwards.unwrap_or(0)), None);

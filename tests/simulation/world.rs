@@ -17,6 +17,7 @@ use crate::network::Connection;
 use crate::owner::Owner;
 use crate::plan::{Ending, Plan};
 use crate::time::{MS, Micros, SECOND};
+use crate::wire::Wire;
 
 /// How long the client may need after all is well again: a request that is never answered, a connection that is never made,
 /// a broker that asked for silence, and the backoff of each.
@@ -107,6 +108,7 @@ pub(crate) struct World {
     pub(crate) owner: Owner,
     pub(crate) faults: Faults,
     pub(crate) check: Check,
+    pub(crate) wire: Wire,
     /// All faults are healed, and there are no more.
     pub(crate) calm: bool,
     pub(crate) run_until: Micros,
@@ -130,6 +132,7 @@ impl World {
             owner: Owner::new(&plan, rng.u64(..), base),
             faults: Faults::default(),
             check: Check::new(&plan.client),
+            wire: Wire::new(&plan.client),
             calm: false,
             run_until: plan.run,
             warmed_up: false,
@@ -263,7 +266,8 @@ impl World {
         assert!(pushed > 0, "an empty client takes no record");
         self.settle();
         // The first records may find out that the partition is gone for which they were taken.
-        if !std::mem::replace(&mut self.warmed_up, true) {
+        let shrunk = self.plan.faults.contains(&Kind::Recreate);
+        if shrunk && !std::mem::replace(&mut self.warmed_up, true) {
             let settled = self.check.settled();
             return self.after(RECOVERY_MAX, Happening::Recovered(settled));
         }
@@ -321,12 +325,5 @@ impl World {
 
     pub(crate) fn count(&mut self, what: &'static str) {
         *self.check.occurred.entry(what).or_default() += 1;
-    }
-
-    /// A batch of so many records was answered with an injected code.
-    pub(crate) fn count_code(&mut self, code: i16, records: usize) {
-        if matches!(code, -1 | 10 | 17 | 18 | 21 | 29 | 32 | 42 | 76 | 87 | 4711) {
-            self.check.refusable(records);
-        }
     }
 }
