@@ -133,13 +133,6 @@ DEFECTS = [
         "",
     ),
     Defect(
-        "an open batch is halved",
-        "the halves would be other batches to the broker",
-        CLIENT + "partition/outcome.rs",
-        "if whole.batch.records < 2 || known_by_its_sequence {",
-        "if whole.batch.records < 2 {",
-    ),
-    Defect(
         "an open batch is refused as unwritten",
         "what may have been written is not called refused",
         CLIENT + "partition/outcome.rs",
