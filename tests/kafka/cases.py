@@ -7,6 +7,7 @@ import re
 import signal
 from typing import Callable
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema as RegisteredSchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -43,12 +44,19 @@ class Bench:
     def create(self, topic: str):
         [made] = self.admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
         made.result(TOPIC_TIMEOUT_S)
-        # The controller's word is not the broker's: wait until the topic can be produced to.
-        wait_until(f"{topic} has leaders", lambda: self._has_leaders(topic), TOPIC_TIMEOUT_S)
+        # The controller's word is not the broker's, and its metadata are not its logs: wait until every leader leads.
+        wait_until(f"{topic} has leaders", lambda: self._is_led(topic), TOPIC_TIMEOUT_S)
 
-    def _has_leaders(self, topic: str) -> bool:
+    def _is_led(self, topic: str) -> bool:
         found = self.admin.list_topics(topic, timeout=TOPIC_TIMEOUT_S).topics[topic]
-        return len(found.partitions) == PARTITIONS and all(p.leader >= 0 for p in found.partitions.values())
+        if len(found.partitions) < PARTITIONS or any(p.leader < 0 for p in found.partitions.values()):
+            return False
+        try:
+            return end_offset(self.kafka.bootstrap, topic) == 0
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            return False
 
     def settings(self, topic: str, **more: object) -> dict[str, object]:
         return {
