@@ -106,6 +106,25 @@ fn a_later_one_out_of_order_only_waits_for_the_first() {
     assert_eq!(rig.ledger.acknowledged, 3);
 }
 
+/// Scenario 15.
+#[test]
+fn one_of_open_fate_that_is_out_of_order_only_waits_for_the_first_too() {
+    let mut rig = Rig::simple().warmed_up();
+    rig.send(&["a"]);
+    rig.send(&["b"]);
+    let (a, b) = (rig.produces.remove(0), rig.produces.remove(0));
+    rig.code(&a, 19);
+    rig.code(&b, 7);
+    for codes in [[19, 45], [0, 46]] {
+        let again = [next_produce(&mut rig), next_produce(&mut rig)];
+        for ((again, sent), code) in again.iter().zip([&a, &b]).zip(codes) {
+            assert_eq!(again.batch().bytes, sent.batch().bytes);
+            rig.code(again, code);
+        }
+    }
+    assert_eq!((rig.ledger.acknowledged, rig.ledger.failed), (3, 0));
+}
+
 /// Scenario 21.
 #[test]
 fn a_batch_too_large_is_halved_at_once_and_keeps_its_sequences() {
