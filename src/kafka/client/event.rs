@@ -78,7 +78,7 @@ pub enum Event {
     Abandoned {
         /// Records that no broker has: never sent, or refused before they were written.
         unsent: usize,
-        /// Records that were sent, but not answered.
+        /// Records that a broker may have: they were sent, and no answer settled their fate.
         unanswered: usize,
     },
     /// Something that the client copes with, but that its user should know of.

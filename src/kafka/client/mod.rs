@@ -25,7 +25,7 @@
 //!
 //! With idempotence (KIP-98) an acknowledged record is in the log exactly once, and in order within its partition; a failed or
 //! abandoned one is there at most once, and not behind what was sent after it. Without idempotence each comes out once too,
-//! but a retry may write it twice.
+//! but a retry may write it twice: the three rules below do not hold, and a batch is halved whatever became of it before.
 //!
 //! The fate of a batch is **open** when an attempt ended and it may have been written: the connection ended, no answer came in
 //! time, or the answer's code is not proof that nothing was appended (`ErrorCode::may_have_been_written`). Three rules:
@@ -43,7 +43,7 @@
 //! | its code says that no retry helps, or is unknown | [`Refused`](DeliveryError::Refused) | it is not sent again |
 //! | it is too large (10) and cannot be halved | [`Refused`](DeliveryError::Refused) | 10 is sent before the append |
 //! | either happens while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | its halves would be other batches to the broker: it is not halved and not sent again |
-//! | it is denied (45, 59), or its epoch or id refused (47, 49), while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | rule 3: it is not sent again |
+//! | it is denied (45, 59), not only for want of one before it, or its epoch or id refused (47, 49), while its fate is open | [`OutcomeUnknown`](DeliveryError::OutcomeUnknown) | rule 3: it is not sent again |
 //! | sequences begin anew after something behind it may have been written, which only a broker that forgot the producer does | [`Overtaken`](DeliveryError::Overtaken) | it is proven absent, and would come too late |
 //! | `delivery.timeout.ms` is over since its first record, it is the oldest, and it is not on its way | [`TimedOut`](DeliveryError::TimedOut) | it is not sent again |
 //! | it cannot be compressed | [`Unsealable`](DeliveryError::Unsealable) | it was never sent |
@@ -220,7 +220,7 @@ impl Client {
         self.memory.used()
     }
 
-    /// Records that were sent and not yet answered.
+    /// Records that were sent and are neither acknowledged nor failed.
     pub fn records_in_flight(&self) -> usize {
         self.partitions
             .iter()

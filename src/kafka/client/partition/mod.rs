@@ -203,7 +203,7 @@ impl Partition {
         self.open.is_none() && self.ready.is_empty() && self.tracked.is_empty()
     }
 
-    /// Records that were sent and not answered.
+    /// Records that were sent and are neither acknowledged nor failed.
     pub(super) fn records_in_flight(&self) -> usize {
         self.tracked
             .iter()
