@@ -28,8 +28,6 @@ const API_VERSIONS: [u8; 2] = [0, 18];
 const PROOFS: &[i16] = &[
     2, 10, 17, 18, 19, 21, 29, 31, 32, 42, 45, 47, 49, 59, 76, 87,
 ];
-/// Those of them that say that the broker has looked for it.
-const ABSENT: &[i16] = &[45, 59];
 
 /// See the module.
 #[derive(Debug)]
@@ -85,9 +83,7 @@ struct Lane {
 struct Known {
     partition: i32,
     sequence: Option<(i64, i16, i32)>,
-    /// A request with it ended without an answer: it may be written at any time.
-    unanswered: bool,
-    /// It may have been written.
+    /// It may have been written: for good, whatever is answered later.
     open: bool,
     confirmed: bool,
 }
@@ -97,7 +93,6 @@ impl Known {
         Self {
             partition,
             sequence: None,
-            unanswered: false,
             open: false,
             confirmed: false,
         }
@@ -251,7 +246,7 @@ impl Wire {
             });
             if known.sequence != Some(full) {
                 assert!(
-                    !known.unanswered && !known.open,
+                    !known.open,
                     "record {number}, which may have been written under {:?}, goes out under {full:?}",
                     known.sequence
                 );
@@ -277,9 +272,8 @@ impl Wire {
                 let known = self.records.get_mut(&number).unwrap();
                 match end {
                     End::Written | End::Code(0 | 46) => known.confirmed = true,
-                    End::Code(code) if ABSENT.contains(&code) => known.open = false,
                     End::Code(code) => known.open |= !PROOFS.contains(&code),
-                    End::Unanswered => (known.open, known.unanswered) = (true, true),
+                    End::Unanswered => known.open = true,
                 }
             }
         }
