@@ -29,6 +29,7 @@
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
+//! | [`secret`] | text that must never be seen, wiped when it is dropped | nothing of ours; whoever handles secrets imports it |
 //! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
 //! `kafka::wire`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
@@ -45,5 +46,6 @@ pub mod kafka;
 pub mod pipeline;
 pub mod registry;
 pub mod report;
+pub mod secret;
 pub mod settings;
 pub mod shoe;

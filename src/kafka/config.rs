@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub use super::wire::Compression;
+use crate::secret::Secret;
 
 /// Everything that the producer needs to know of its cluster and of how to deliver.
 #[derive(Debug, Clone)]
@@ -35,6 +36,40 @@ pub struct ProducerConfig {
     pub message_key: MessageKey,
     /// Create the topic when it is missing.
     pub create_topic: Option<NewTopic>,
+    /// Who we are (`security.protocol` with SASL).
+    pub sasl: Option<Sasl>,
+}
+
+/// How to authenticate (`sasl.mechanism`, and what it needs).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sasl {
+    /// RFC 4616.
+    Plain(Login),
+    /// RFC 5802 with SHA-256 (RFC 7677) or SHA-512.
+    Scram(ScramHash, Login),
+    /// RFC 7628, with a token that the owner of the client hands over and renews.
+    OAuthBearer {
+        /// SASL extensions, such as Confluent Cloud's `logicalCluster` and `identityPoolId` (KIP-342).
+        extensions: Vec<(String, String)>,
+    },
+}
+
+/// A user name and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user name, or API key.
+    pub user: String,
+    /// The password, or API secret.
+    pub password: Secret,
+}
+
+/// The hash function of a SCRAM mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScramHash {
+    /// `SCRAM-SHA-256`
+    Sha256,
+    /// `SCRAM-SHA-512`
+    Sha512,
 }
 
 /// A broker's address as a user or a broker names it.

@@ -302,7 +302,7 @@ fn failure(error: ureq::Error, place: &Place) -> RegistryError {
 
 /// RFC 7617.
 fn basic(credentials: &Credentials) -> String {
-    let pair = format!("{}:{}", credentials.user, credentials.password);
+    let pair = format!("{}:{}", credentials.user, credentials.password.expose());
     format!("Basic {}", BASE64_STANDARD.encode(pair))
 }
 

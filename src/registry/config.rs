@@ -1,5 +1,7 @@
 //! Where the Schema Registry is and what may be asked of it. Plain data: whoever fills it in has validated it.
 
+use crate::secret::Secret;
+
 /// How to reach the registry and what to do there.
 #[derive(Debug, Clone)]
 pub struct RegistryConfig {
@@ -13,20 +15,11 @@ pub struct RegistryConfig {
     pub subject: String,
 }
 
-/// A user and a password. `Debug` hides the password.
-#[derive(Clone, PartialEq, Eq)]
+/// A user and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user, or API key.
     pub user: String,
     /// The password, or API secret.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials")
-            .field("user", &self.user)
-            .field("password", &"[hidden]")
-            .finish()
-    }
+    pub password: Secret,
 }

@@ -71,6 +71,7 @@ impl Resolved {
                 Some(Value::NewTopic(topic)) => Some(*topic),
                 _ => None,
             },
+            sasl: None,
         })
     }
 
@@ -84,7 +85,7 @@ impl Resolved {
         ) {
             (Some(user), Some(Value::Secret(secret))) => Some(Credentials {
                 user,
-                password: secret.expose().to_owned(),
+                password: secret.clone(),
             }),
             _ => None,
         };

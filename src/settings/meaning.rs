@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::choice::{self, Choice};
 use super::duration;
 use super::error::SettingError;
-use super::secret::Secret;
 use super::setting::{Id, Setting};
 use super::sources::{Given, Source, Sources};
 use super::table::{TABLE, by_id};
@@ -184,7 +183,6 @@ impl Resolved {
             self.mistake(Id::RegistryUrl, problem);
             return;
         }
-        let secret = Secret::new(credentials.password);
         self.chosen.insert(
             Id::RegistryApiKey,
             Chosen {
@@ -195,7 +193,7 @@ impl Resolved {
         self.chosen.insert(
             Id::RegistryApiSecret,
             Chosen {
-                value: Value::Secret(secret),
+                value: Value::Secret(credentials.password),
                 source,
             },
         );

@@ -21,7 +21,6 @@ pub mod host_port;
 pub mod meaning;
 pub mod problem;
 pub mod render;
-pub mod secret;
 pub mod setting;
 pub mod size;
 pub mod sources;

@@ -6,8 +6,8 @@
 
 use super::host_port::{parse_host, parse_port, split_port};
 use super::problem::Problem;
-use super::secret::HIDDEN;
 use crate::registry::config::Credentials;
+use crate::secret::{HIDDEN, Secret};
 
 /// Most registry URLs that are accepted.
 pub const URLS_MAX: usize = 16;
@@ -116,7 +116,7 @@ fn parse_user_info(text: &str) -> Result<Credentials, Problem> {
     }
     Ok(Credentials {
         user: percent_decoded(user)?,
-        password: percent_decoded(password)?,
+        password: Secret::new(percent_decoded(password)?),
     })
 }
 
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(urls.bases, ["http://a:8081", "http://b:8081"]);
         let credentials = urls.credentials.clone().unwrap();
         assert_eq!(
-            (credentials.user.as_str(), credentials.password.as_str()),
+            (credentials.user.as_str(), credentials.password.expose()),
             ("key", "s@c/r:et")
         );
         assert!(!format!("{urls:?}").contains("s@c"));

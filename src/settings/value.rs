@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::choice::{Choices, Named};
 use super::problem::Problem;
-use super::secret::Secret;
 use super::url::{RegistryUrls, parse_urls, without_credentials};
 use super::{duration, host_port, size, topic};
 use crate::kafka::config::{HostPort, NewTopic};
+use crate::secret::Secret;
 
 /// What a setting's text may be.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 mod hostile;
 
 use super::*;
+use crate::secret::Secret;
 use crossbeam_channel::{Sender, never, unbounded};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -167,7 +168,7 @@ fn credentials_are_sent_and_never_printed() {
     let mut config = config(&[&server]);
     config.credentials = Some(Credentials {
         user: "Aladdin".to_owned(),
-        password: "open sesame".to_owned(),
+        password: Secret::new("open sesame".to_owned()),
     });
     let mut client = client(config);
     assert_eq!(client.check(&never()), Ok(()));

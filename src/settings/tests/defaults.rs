@@ -239,7 +239,7 @@ fn every_setting_reaches_its_field() {
     );
     let credentials = registry.credentials.unwrap();
     assert_eq!(
-        (credentials.user.as_str(), credentials.password.as_str()),
+        (credentials.user.as_str(), credentials.password.expose()),
         ("user", "pass word")
     );
     assert_eq!(

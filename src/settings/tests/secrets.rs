@@ -18,7 +18,7 @@ fn secrets_may_stand_in_files() {
         .credentials
         .unwrap();
     assert_eq!(
-        (credentials.user.as_str(), credentials.password.as_str()),
+        (credentials.user.as_str(), credentials.password.expose()),
         ("user", "pa ss=#'\"$x ")
     );
     let (text, _) = config(&directory, "", &environment);
@@ -64,7 +64,8 @@ fn a_secret_and_its_file_in_one_source_are_refused() {
         .credentials
         .unwrap();
     assert_eq!(
-        credentials.password, "hunter2",
+        credentials.password.expose(),
+        "hunter2",
         "the environment beats .env"
     );
     let both = [
@@ -86,7 +87,13 @@ fn credentials_in_a_registry_url_work_and_are_never_shown() {
     let settings = run(url, &[]);
     assert_eq!(settings.registry.urls, ["http://r:2"]);
     assert_eq!(
-        settings.registry.credentials.as_ref().unwrap().password,
+        settings
+            .registry
+            .credentials
+            .as_ref()
+            .unwrap()
+            .password
+            .expose(),
         "hunter2"
     );
     let (text, _) = config(&Directory::new(), url, &[]);

@@ -1,21 +1,25 @@
-//! Text that must never be seen: passwords and API secrets.
+//! Text that must never be seen: passwords, API secrets, tokens.
 //!
-//! Invariant: neither `Debug` nor `Display` shows the text; it leaves only through [`Secret::expose`].
-//! This module never compares, stores or logs a secret.
+//! Invariant: nothing that prints or serialises shows the text (`Debug` and `Display` say `[hidden]`, and there is no other
+//! way to write it down); it leaves only through [`Secret::expose`], and its memory is wiped when it is dropped. This module
+//! never stores or logs a secret. What the operating system keeps of it (the environment of a process, a file) is not
+//! in its hands.
 
 use std::fmt;
+
+use zeroize::Zeroizing;
 
 /// What stands where a secret would be printed.
 pub const HIDDEN: &str = "[hidden]";
 
-/// A secret. `Debug` and `Display` print `[hidden]`.
+/// A secret. `Debug` and `Display` print `[hidden]`; dropping it wipes it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes charge of `text`.
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self(Zeroizing::new(text))
     }
 
     /// The text itself, for the one place that has to send it.
