@@ -26,6 +26,8 @@
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
 //! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
+//! | [`tls`] | what is trusted on encrypted connections, and who we are there | `crypto`, `foreign` |
+//! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
@@ -40,6 +42,7 @@
 //! [`pipeline::run`] is a run from its first line to its last. [`kafka::client`] says when a batch may be sent and when it may
 //! fail: the rule that decides about loss and duplicates.
 
+pub mod crypto;
 pub mod error;
 pub mod foreign;
 pub mod kafka;
@@ -49,3 +52,4 @@ pub mod report;
 pub mod secret;
 pub mod settings;
 pub mod shoe;
+pub mod tls;

@@ -29,7 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "foreign",
         ],
     ),
-    ("src/kafka/config.rs", &["kafka::wire", "secret"]),
+    ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),
     ("src/shoe", &["shoe"]),
     ("src/registry", &["registry", "foreign", "secret"]),
     (
@@ -44,6 +44,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/foreign.rs", &[]),
     ("src/secret.rs", &[]),
+    ("src/crypto.rs", &[]),
+    ("src/tls", &["tls", "crypto", "foreign"]),
     ("src/report", &["report", "settings", "foreign"]),
     (
         "src/pipeline",

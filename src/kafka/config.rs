@@ -4,6 +4,7 @@ use std::time::Duration;
 
 pub use super::wire::Compression;
 use crate::secret::Secret;
+use crate::tls::TlsConfig;
 
 /// Everything that the producer needs to know of its cluster and of how to deliver.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct ProducerConfig {
     pub message_key: MessageKey,
     /// Create the topic when it is missing.
     pub create_topic: Option<NewTopic>,
+    /// Encrypted connections (`security.protocol` with SSL): whom to trust, and our certificate.
+    pub tls: Option<TlsConfig>,
     /// Who we are (`security.protocol` with SASL).
     pub sasl: Option<Sasl>,
 }

@@ -71,6 +71,7 @@ impl Resolved {
                 Some(Value::NewTopic(topic)) => Some(*topic),
                 _ => None,
             },
+            tls: None,
             sasl: None,
         })
     }

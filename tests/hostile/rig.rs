@@ -115,6 +115,7 @@ impl Rig {
                 partitions: 3,
                 replication: -1,
             }),
+            tls: None,
             sasl: None,
         };
         let now = Instant::now();

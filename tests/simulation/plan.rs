@@ -168,6 +168,7 @@ fn client(rng: &mut fastrand::Rng, idempotence: bool, acks: Acks) -> ProducerCon
             partitions: 3,
             replication: 1,
         }),
+        tls: None,
         sasl: None,
     }
 }

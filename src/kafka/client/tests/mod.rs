@@ -63,6 +63,7 @@ fn config() -> ProducerConfig {
         client_id: "a-client".to_owned(),
         message_key: MessageKey::Id,
         create_topic: None,
+        tls: None,
         sasl: None,
     }
 }

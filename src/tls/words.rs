@@ -1,0 +1,242 @@
+//! What a TLS failure means and what to do about it, in words that follow a peer's name.
+//!
+//! Nothing here decides anything; it only phrases. What a peer presents (the names in its certificate) is foreign: it is
+//! shortened and freed of what cannot be shown.
+
+use rustls::pki_types::UnixTime;
+use rustls::{
+    AlertDescription as Alert, CertificateError, Error, InconsistentKeys, InvalidMessage,
+};
+
+use crate::foreign::is_showable;
+
+/// So many names of a certificate are shown.
+const NAMES_SHOWN_MAX: usize = 4;
+/// A name may have 253 characters (RFC 1035); more says nothing.
+const NAME_CHARS_MAX: usize = 253;
+const DAY_S: u64 = 86_400;
+
+/// What the settings are called that a failure may be about.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    /// The file of trusted authorities.
+    pub roots: &'static str,
+    /// Where hosts are named.
+    pub host: &'static str,
+    /// What says whether there is to be TLS at all.
+    pub protocol: &'static str,
+}
+
+impl Names {
+    /// Of the connections to brokers.
+    pub const KAFKA: Names = Names {
+        roots: "KAFKA_SSL_CA_LOCATION",
+        host: "KAFKA_BOOTSTRAP_SERVERS, or the brokers' advertised.listeners",
+        protocol: "KAFKA_SECURITY_PROTOCOL",
+    };
+}
+
+/// The client certificate's two settings, which all peers share.
+const IDENTITY: &str = "KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION";
+
+/// Why a peer could not be spoken to, to follow its name: "its certificate …; do …". `has_identity`: a client certificate could
+/// be shown.
+pub fn explain(error: &Error, names: Names, has_identity: bool) -> String {
+    match error {
+        Error::InvalidCertificate(error) => of_certificate(error, names),
+        Error::AlertReceived(alert) => of_alert(*alert, names, has_identity),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("does not speak TLS; check the port, and {}", names.protocol)
+        }
+        Error::PeerIncompatible(_) => {
+            format!("has no version or cipher of TLS in common with us (1.2 and 1.3): {error}")
+        }
+        Error::UnsupportedNameType => {
+            format!(
+                "has a name that no certificate can have; check {}",
+                names.host
+            )
+        }
+        other => format!("broke the TLS protocol: {other}"),
+    }
+}
+
+fn of_certificate(error: &CertificateError, names: Names) -> String {
+    use CertificateError as E;
+    match error {
+        E::UnknownIssuer => format!(
+            "its certificate is by an authority that is not trusted; set {} to a PEM file with that authority's certificate",
+            names.roots
+        ),
+        E::NotValidForName => format!(
+            "its certificate is not for this host name; check {}",
+            names.host
+        ),
+        E::NotValidForNameContext {
+            expected,
+            presented,
+        } => format!(
+            "its certificate is for {}, not for {}; use a name that it has in {}, or have one issued for this name",
+            presented_names(presented),
+            expected.to_str(),
+            names.host
+        ),
+        E::Expired => "its certificate has expired; have it renewed, or check this machine's clock".to_owned(),
+        E::ExpiredContext { time, not_after } => format!(
+            "its certificate expired {} ago; have it renewed, or check this machine's clock",
+            days(*not_after, *time)
+        ),
+        E::NotValidYet => "its certificate is not valid yet; check this machine's clock".to_owned(),
+        E::NotValidYetContext { time, not_before } => format!(
+            "its certificate becomes valid in {}; check this machine's clock",
+            days(*time, *not_before)
+        ),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
+            "its certificate is not one for servers (extended key usage); have one issued with serverAuth".to_owned()
+        }
+        E::BadSignature => format!(
+            "its certificate is not signed by the authority that it names; check {}",
+            names.roots
+        ),
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is an authority's, not a server's; have one issued for the server".to_owned()
+        }
+        other => format!("its certificate cannot be accepted: {other}"),
+    }
+}
+
+fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
+    match alert {
+        Alert::CertificateRequired => demands_certificate(),
+        // What brokers in Java send when TLS 1.2 brings no certificate, or one that they do not trust.
+        Alert::BadCertificate | Alert::HandshakeFailure | Alert::NoCertificate if !has_identity => {
+            format!(
+                "broke off ({}): it probably {}",
+                name(alert),
+                demands_certificate()
+            )
+        }
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied
+        | Alert::DecryptError
+            if has_identity =>
+        {
+            format!(
+                "does not accept the client certificate ({}); check {IDENTITY}, and that the peer trusts its authority",
+                name(alert)
+            )
+        }
+        Alert::ProtocolVersion => {
+            "has no version of TLS in common with us (1.2 and 1.3)".to_owned()
+        }
+        Alert::UnrecognisedName => {
+            format!("does not know itself by this name; check {}", names.host)
+        }
+        other => format!("broke off TLS with the alert {}", name(other)),
+    }
+}
+
+fn demands_certificate() -> String {
+    format!("demands a client certificate; set {IDENTITY}")
+}
+
+fn name(alert: Alert) -> String {
+    format!("{alert:?}")
+}
+
+/// Why a client certificate and its key cannot be used.
+pub(super) fn of_identity(error: &Error) -> String {
+    match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            "the key is not that of the certificate".to_owned()
+        }
+        Error::InvalidCertificate(_) => "the certificate is not an X.509 certificate".to_owned(),
+        _ => "the key cannot be used; RSA (2048 bits and more), EC (P-256, P-384) and Ed25519 can"
+            .to_owned(),
+    }
+}
+
+/// `DnsName("a"), IpAddress(127.0.0.1)` in rustls's words.
+fn presented_names(presented: &[String]) -> String {
+    let bare = |name: &String| -> String {
+        let name = name
+            .strip_prefix("DnsName(")
+            .or_else(|| name.strip_prefix("IpAddress("))
+            .and_then(|name| name.strip_suffix(')'))
+            .unwrap_or(name);
+        let shown = name.chars().filter(|&c| is_showable(c) && c != '"');
+        shown.take(NAME_CHARS_MAX).collect()
+    };
+    let mut shown: Vec<String> = presented.iter().take(NAMES_SHOWN_MAX).map(bare).collect();
+    match presented.len().saturating_sub(NAMES_SHOWN_MAX) {
+        0 if shown.is_empty() => return "no name at all".to_owned(),
+        0 => {}
+        more => shown.push(format!("{more} more")),
+    }
+    shown.join(", ")
+}
+
+fn days(from: UnixTime, to: UnixTime) -> String {
+    match to.as_secs().saturating_sub(from.as_secs()) / DAY_S {
+        0 => "less than a day".to_owned(),
+        1 => "a day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn of(error: &CertificateError) -> String {
+        explain(
+            &Error::InvalidCertificate(error.clone()),
+            Names::KAFKA,
+            false,
+        )
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_with_those_of_the_certificate() {
+        let names = ["a.example", "b\u{1b}[31m\n", "c", "d", "e", "f"];
+        let presented = names.map(|name| format!("DnsName(\"{name}\")")).to_vec();
+        let expected = "k".try_into().unwrap();
+        let words = of(&CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        });
+        assert!(
+            words.starts_with("its certificate is for a.example, b[31m, c, d, 2 more, not for k;"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn an_expired_certificate_is_told_with_since_when() {
+        let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * DAY_S));
+        let words = of(&CertificateError::ExpiredContext {
+            time: at(30),
+            not_after: at(18),
+        });
+        assert!(
+            words.starts_with("its certificate expired 12 days ago"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn a_missing_client_certificate_is_not_taken_for_a_wrong_one() {
+        for alert in [Alert::CertificateRequired, Alert::BadCertificate] {
+            let words = |has| explain(&Error::AlertReceived(alert), Names::KAFKA, has);
+            assert!(words(false).contains("demands a client certificate"));
+        }
+        let refused = explain(&Error::AlertReceived(Alert::UnknownCA), Names::KAFKA, true);
+        assert!(refused.starts_with("does not accept the client certificate (UnknownCA)"));
+    }
+}
