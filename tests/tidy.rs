@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "kafka::wire::frame",
             "kafka::config",
             "foreign",
+            "tls",
         ],
     ),
     ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),

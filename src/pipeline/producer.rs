@@ -155,6 +155,7 @@ impl Producer {
                     connection,
                     name,
                     address,
+                    tls: self.inputs.config.tls.clone(),
                     connect_timeout: timeout,
                     requests_max: self.requests_max,
                 };

@@ -1,4 +1,4 @@
-//! What a TLS failure means and what to do about it, in words that follow a peer's name.
+//! What a TLS failure means and what to do about it, in words that follow a peer's name and a colon.
 //!
 //! Nothing here decides anything; it only phrases. What a peer presents (the names in its certificate) is foreign: it is
 //! shortened and freed of what cannot be shown.
@@ -39,25 +39,28 @@ impl Names {
 /// The client certificate's two settings, which all peers share.
 const IDENTITY: &str = "KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION";
 
-/// Why a peer could not be spoken to, to follow its name: "its certificate …; do …". `has_identity`: a client certificate could
+/// Why a peer could not be spoken to, to follow its name and a colon: "its certificate …; do …". `has_identity`: a client certificate could
 /// be shown.
 pub fn explain(error: &Error, names: Names, has_identity: bool) -> String {
     match error {
         Error::InvalidCertificate(error) => of_certificate(error, names),
         Error::AlertReceived(alert) => of_alert(*alert, names, has_identity),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            format!("does not speak TLS; check the port, and {}", names.protocol)
+            format!(
+                "it does not speak TLS; check the port, and {}",
+                names.protocol
+            )
         }
         Error::PeerIncompatible(_) => {
-            format!("has no version or cipher of TLS in common with us (1.2 and 1.3): {error}")
+            format!("it has no version or cipher of TLS in common with us (1.2 and 1.3): {error}")
         }
         Error::UnsupportedNameType => {
             format!(
-                "has a name that no certificate can have; check {}",
+                "it has a name that no certificate can have; check {}",
                 names.host
             )
         }
-        other => format!("broke the TLS protocol: {other}"),
+        other => format!("it broke the TLS protocol: {other}"),
     }
 }
 
@@ -107,11 +110,11 @@ fn of_certificate(error: &CertificateError, names: Names) -> String {
 
 fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
     match alert {
-        Alert::CertificateRequired => demands_certificate(),
+        Alert::CertificateRequired => format!("it {}", demands_certificate()),
         // What brokers in Java send when TLS 1.2 brings no certificate, or one that they do not trust.
         Alert::BadCertificate | Alert::HandshakeFailure | Alert::NoCertificate if !has_identity => {
             format!(
-                "broke off ({}): it probably {}",
+                "it broke off ({}), and probably {}",
                 name(alert),
                 demands_certificate()
             )
@@ -127,17 +130,17 @@ fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
             if has_identity =>
         {
             format!(
-                "does not accept the client certificate ({}); check {IDENTITY}, and that the peer trusts its authority",
+                "it does not accept the client certificate ({}); check {IDENTITY}, and that the peer trusts its authority",
                 name(alert)
             )
         }
         Alert::ProtocolVersion => {
-            "has no version of TLS in common with us (1.2 and 1.3)".to_owned()
+            "it has no version of TLS in common with us (1.2 and 1.3)".to_owned()
         }
         Alert::UnrecognisedName => {
-            format!("does not know itself by this name; check {}", names.host)
+            format!("it does not know itself by this name; check {}", names.host)
         }
-        other => format!("broke off TLS with the alert {}", name(other)),
+        other => format!("it broke off TLS with the alert {}", name(other)),
     }
 }
 
@@ -237,6 +240,6 @@ mod tests {
             assert!(words(false).contains("demands a client certificate"));
         }
         let refused = explain(&Error::AlertReceived(Alert::UnknownCA), Names::KAFKA, true);
-        assert!(refused.starts_with("does not accept the client certificate (UnknownCA)"));
+        assert!(refused.starts_with("it does not accept the client certificate (UnknownCA)"));
     }
 }

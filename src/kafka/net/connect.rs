@@ -1,4 +1,5 @@
-//! From addresses to a connection: all of a host's addresses, one after the other, each with a fair share of the time.
+//! From addresses to a connection: all of a host's addresses, one after the other, each with a fair share of the time, the TLS
+//! handshake included.
 //!
 //! The stream that is connecting is always known to the link's [`Control`], so that the link's end aborts it. Nothing
 //! here tries an address twice.
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 use super::control::Control;
 use super::reason::{Peer, connect_words};
 use super::stream::Stream;
+use super::tls::Session;
+use crate::kafka::config::HostPort;
+use crate::tls::TlsConfig;
 
 /// The least time that an address gets, however many there are; the last one tried may overstep the deadline by it.
 pub const CONNECT_SHARE_MS_MIN: u64 = 250;
@@ -20,6 +24,8 @@ pub const CONNECT_SHARE_MS_MIN: u64 = 250;
 /// The reason, when none takes it by the deadline. When the link ends first, any reason.
 pub(super) fn connect(
     peer: &Peer,
+    host: &HostPort,
+    tls: Option<&TlsConfig>,
     addresses: &[SocketAddr],
     deadline: Instant,
     control: &Control,
@@ -31,9 +37,19 @@ pub(super) fn connect(
             break;
         }
         let share = share(time_left, addresses.len() - tried);
-        match try_one(address, share, control) {
+        let begun = Instant::now();
+        let connected = try_one(address, share, control)
+            .map_err(|error| connect_words(&error, share))
+            .and_then(|stream| {
+                let Some(tls) = tls else { return Ok(stream) };
+                let session = Session::establish(tls, host, &stream, begun + share)
+                    .map_err(|why| format!("failed: {why}"))?;
+                stream.encrypt(session);
+                Ok(stream)
+            });
+        match connected {
             Ok(stream) => return Ok(stream),
-            Err(error) => failures.push((address, connect_words(&error, share))),
+            Err(why) => failures.push((address, why)),
         }
     }
     let untried = addresses.len() - failures.len();

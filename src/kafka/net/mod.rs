@@ -12,7 +12,8 @@
 //!            resolving ──── broker-N-resolve, short-lived ───┐
 //!                │ addresses                                 │ no address, refused, timed out
 //!                ▼                                           │
-//!            connecting, one address after the other ────────┤
+//!            connecting, one address after the other,        │
+//!                │ with the TLS handshake if there is to be one ─┤
 //!                │ spawns broker-N-read                      ▼
 //!  Connected ◀───┤                                     ConnectFailed
 //!                ▼
@@ -41,6 +42,7 @@ mod reader;
 mod reason;
 mod resolve;
 mod stream;
+mod tls;
 mod writer;
 
 use std::io;
@@ -57,6 +59,7 @@ use self::resolve::Lookup;
 use self::writer::Writer;
 use super::config::HostPort;
 use super::wire::frame::RequestFrame;
+use crate::tls::TlsConfig;
 
 pub use self::connect::CONNECT_SHARE_MS_MIN;
 pub use self::event::{FRAMES_WAITING_MAX, LinkEvent, ReceivedFrame};
@@ -81,7 +84,9 @@ pub struct LinkConfig {
     pub name: String,
     /// Whom to connect to. All addresses of a name are tried in turn.
     pub address: HostPort,
-    /// Bound on resolving and connecting together; overstepped by at most [`CONNECT_SHARE_MS_MIN`].
+    /// Whom to trust, and who we are, where the connection is to be encrypted.
+    pub tls: Option<TlsConfig>,
+    /// Bound on resolving, connecting and shaking hands together; overstepped by at most [`CONNECT_SHARE_MS_MIN`].
     pub connect_timeout: Duration,
     /// How many frames may wait to be written, besides the at most [`FRAMES_PER_WRITE_MAX`] being written.
     pub requests_max: usize,
@@ -114,6 +119,7 @@ impl Link {
             requests: requests_receiver,
             connect_timeout: config.connect_timeout,
             address: config.address,
+            tls: config.tls,
             name: config.name,
         };
         let writer = Builder::new()

@@ -10,7 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use super::control::Control;
 use super::event::{Events, Unheard};
 use super::reason::Peer;
-use super::stream::Stream;
+use super::stream::ReadHalf;
 use crate::kafka::wire::frame::Deframer;
 
 /// What one read may bring; answers are small, so this is many of them.
@@ -19,7 +19,7 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 /// What the thread works with.
 pub(super) struct Reader {
     pub(super) peer: Peer,
-    pub(super) stream: Arc<Stream>,
+    pub(super) stream: ReadHalf,
     pub(super) events: Events,
     pub(super) control: Arc<Control>,
 }
@@ -32,16 +32,17 @@ impl Reader {
             .spawn(move || self.run())
     }
 
-    fn run(self) {
-        let _ends_the_link = EndsTheLink(&self.control, &self.peer);
+    fn run(mut self) {
+        let (control, peer) = (Arc::clone(&self.control), self.peer.clone());
+        let _ends_the_link = EndsTheLink(&control, &peer);
         // Without a reason nobody listens: the link is closed already.
         if let Ok(reason) = self.read_frames() {
-            self.control.end_because(reason);
+            control.end_because(reason);
         }
     }
 
     /// Reads until the stream ends, and says why it did.
-    fn read_frames(&self) -> Result<String, Unheard> {
+    fn read_frames(&mut self) -> Result<String, Unheard> {
         let mut deframer = Deframer::new();
         let mut buffer = vec![0; READ_BYTES_MAX];
         loop {
@@ -49,7 +50,6 @@ impl Reader {
                 Ok(0) if deframer.pending_bytes() == 0 => return Ok(self.peer.closed()),
                 Ok(0) => return Ok(self.peer.closed_in_mid_frame()),
                 Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Ok(self.peer.lost(&error)),
             };
             deframer.push(buffer.get(..bytes).unwrap_or_default());

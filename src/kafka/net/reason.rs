@@ -96,6 +96,8 @@ impl Peer {
                 self.says("reset the connection")
             }
             io::ErrorKind::TimedOut => self.says("does not answer any more"),
+            // In the words of TLS.
+            io::ErrorKind::InvalidData => self.has(error),
             _ => self.has(&format_args!("connection failed: {}", os_words(error))),
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! It is shared: one thread writes, one reads, and anybody may shut it down, which is what ends a wait in any of its
 //! methods. It never waits for longer than its caller asked, except for a peer that neither reads nor sends: for that
-//! there is [`Stream::shutdown`].
+//! there is [`Stream::shutdown`]. Whether it is encrypted is settled before the threads begin.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use super::tls::{Opened, READ_BYTES_MAX, Session};
 
 /// A connection that is silent for so long is probed,
 const KEEPALIVE_IDLE_S: u64 = 60;
@@ -22,6 +25,7 @@ const KEEPALIVE_PROBES_MAX: u32 = 6;
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
+    tls: OnceLock<Session>,
 }
 
 impl Stream {
@@ -32,7 +36,10 @@ impl Stream {
             Type::STREAM,
             Some(Protocol::TCP),
         )?;
-        Ok(Stream { socket })
+        Ok(Stream {
+            socket,
+            tls: OnceLock::new(),
+        })
     }
 
     /// Connects, once a stream. Fails at once, or as soon as, the stream is shut down.
@@ -46,17 +53,46 @@ impl Stream {
         Ok(())
     }
 
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&self.socket).read(buffer)
+    /// From now on everything goes through `session`, which was established over this stream. Once a stream.
+    pub(super) fn encrypt(&self, session: Session) {
+        let is_first = self.tls.set(session).is_ok();
+        debug_assert!(is_first, "a stream has one session");
     }
 
-    pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.socket).write_vectored(slices)
+    /// Reads some bytes as they are on the wire; 0 at the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` or `TimedOut` when none has come by the deadline.
+    pub(super) fn read_until(&self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(time_left(deadline)?))?;
+        let read = uninterrupted(|| (&self.socket).read(buffer));
+        self.socket.set_read_timeout(None)?;
+        read
     }
 
-    /// Ends every wait in [`Stream::connect`], [`Stream::read`] and [`Stream::write_vectored`], now and later. What
-    /// had arrived before can still be read.
+    /// Writes all of `bytes` as they are.
+    ///
+    /// # Errors
+    /// `WouldBlock` or `TimedOut` when they have not left by the deadline.
+    pub(super) fn write_all_until(&self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.socket.set_write_timeout(Some(time_left(deadline)?))?;
+            let written = uninterrupted(|| (&self.socket).write(bytes))?;
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+        self.socket.set_write_timeout(None)
+    }
+
+    /// Ends every wait in [`Stream::connect`], [`ReadHalf::read`] and [`WriteHalf::write_vectored`], now and later. What
+    /// had arrived before can still be read. An encrypted stream says goodbye before, if that takes no waiting.
     pub(super) fn shutdown(&self) {
+        if let Some(session) = self.tls.get() {
+            let goodbye = session.goodbye();
+            if !goodbye.is_empty() && self.socket.set_nonblocking(true).is_ok() {
+                // It is manners, and the connection ends in any case.
+                let _ = (&self.socket).write(&goodbye);
+            }
+        }
         // Fails when there is no connection any more, or none yet; it has its effect in both cases.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
@@ -85,6 +121,106 @@ impl Stream {
             (Ok(local), Ok(peer)) => local.as_socket() == peer.as_socket(),
             _ => false,
         }
+    }
+}
+
+/// What is left of the time; an error when nothing is.
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+fn uninterrupted<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// A stream as its reading thread has it.
+#[derive(Debug)]
+pub(super) struct ReadHalf {
+    stream: Arc<Stream>,
+    /// Sealed bytes, and which of them are not opened yet.
+    sealed: Vec<u8>,
+    unopened: std::ops::Range<usize>,
+}
+
+impl ReadHalf {
+    pub(super) fn new(stream: Arc<Stream>) -> Self {
+        let bytes = stream.tls.get().map_or(0, |_| READ_BYTES_MAX);
+        Self {
+            stream,
+            sealed: vec![0; bytes],
+            unopened: 0..0,
+        }
+    }
+
+    /// Waits for bytes; 0 at the stream's end.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData`, with words that follow the peer's name and a colon, when it broke the TLS protocol or broke off.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = &self.stream.socket;
+        let Some(session) = self.stream.tls.get() else {
+            return uninterrupted(|| (&mut &*socket).read(buffer));
+        };
+        loop {
+            let mut sealed = self.sealed.get(self.unopened.clone()).unwrap_or_default();
+            let opened = session.open(&mut sealed, buffer)?;
+            self.unopened.start = self.unopened.end - sealed.len();
+            match opened {
+                Opened::Bytes(bytes) => return Ok(bytes),
+                Opened::Goodbye => return Ok(0),
+                Opened::NotYet => {}
+            }
+            let bytes = uninterrupted(|| (&mut &*socket).read(&mut self.sealed))?;
+            if bytes == 0 {
+                return Ok(0);
+            }
+            self.unopened = 0..bytes;
+        }
+    }
+}
+
+/// A stream as its writing thread has it.
+#[derive(Debug)]
+pub(super) struct WriteHalf {
+    stream: Arc<Stream>,
+    sealed: Vec<u8>,
+}
+
+impl WriteHalf {
+    pub(super) fn new(stream: Arc<Stream>) -> Self {
+        let sealed = Vec::new();
+        Self { stream, sealed }
+    }
+
+    /// Waits until some of `slices` has been handed to the system, and says how much: at least one byte.
+    ///
+    /// # Errors
+    /// The system's; after one nothing more can be written.
+    pub(super) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut socket = &self.stream.socket;
+        let Some(session) = self.stream.tls.get() else {
+            return not_nothing(uninterrupted(|| socket.write_vectored(slices))?);
+        };
+        self.sealed.clear();
+        let taken = not_nothing(session.seal(slices, &mut self.sealed)?)?;
+        socket.write_all(&self.sealed)?;
+        session.has_left();
+        Ok(taken)
+    }
+}
+
+fn not_nothing(bytes: usize) -> io::Result<usize> {
+    match bytes {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        bytes => Ok(bytes),
     }
 }
 

@@ -28,6 +28,7 @@ fn config(host: &str, port: u16) -> LinkConfig {
             host: host.to_owned(),
             port,
         },
+        tls: None,
         connect_timeout: PATIENCE,
         requests_max: 4,
     }

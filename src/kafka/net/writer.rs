@@ -20,15 +20,17 @@ use super::outbox::{Outbox, SLICES_PER_WRITE_MAX};
 use super::reader::Reader;
 use super::reason::{Peer, os_words};
 use super::resolve::{Lookup, resolve};
-use super::stream::Stream;
+use super::stream::{ReadHalf, Stream, WriteHalf};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::frame::RequestFrame;
+use crate::tls::TlsConfig;
 
 /// What the thread works with.
 pub(super) struct Writer {
     pub(super) name: String,
     pub(super) peer: Peer,
     pub(super) address: HostPort,
+    pub(super) tls: Option<TlsConfig>,
     pub(super) connect_timeout: Duration,
     pub(super) requests: Receiver<RequestFrame>,
     pub(super) events: Events,
@@ -40,6 +42,8 @@ pub(super) struct Writer {
 struct Progress {
     connected: bool,
     reader: Option<JoinHandle<()>>,
+    /// Writing failed in a way that what the broker had sent before may explain.
+    unexplained: Option<io::Error>,
 }
 
 impl Writer {
@@ -52,6 +56,9 @@ impl Writer {
         }
         self.control.end();
         let read = progress.reader.map_or(Ok(()), JoinHandle::join);
+        if let Some(error) = progress.unexplained {
+            self.control.end_because(self.peer.lost(&error));
+        }
         self.control.disown();
         self.report_end(progress.connected);
         written
@@ -70,7 +77,7 @@ impl Writer {
         progress.connected = true;
         let reader = Reader {
             peer: self.peer.clone(),
-            stream: Arc::clone(&stream),
+            stream: ReadHalf::new(Arc::clone(&stream)),
             events: self.events.clone(),
             control: Arc::clone(&self.control),
         };
@@ -82,7 +89,7 @@ impl Writer {
             }
         }
         // Nobody listens: the link is closed already.
-        let (Ok(()) | Err(Unheard)) = self.write_frames(&stream);
+        let (Ok(()) | Err(Unheard)) = self.write_frames(&mut WriteHalf::new(stream), progress);
     }
 
     fn connect(&self, lookup: Lookup) -> Result<Arc<Stream>, String> {
@@ -95,11 +102,18 @@ impl Writer {
             deadline,
             &self.control,
         )?;
-        connect(&self.peer, &addresses, deadline, &self.control)
+        connect(
+            &self.peer,
+            &self.address,
+            self.tls.as_ref(),
+            &addresses,
+            deadline,
+            &self.control,
+        )
     }
 
     /// Writes what comes until the link ends.
-    fn write_frames(&self, stream: &Stream) -> Result<(), Unheard> {
+    fn write_frames(&self, stream: &mut WriteHalf, progress: &mut Progress) -> Result<(), Unheard> {
         let mut outbox = Outbox::default();
         loop {
             select! {
@@ -118,6 +132,10 @@ impl Writer {
             while !outbox.is_empty() {
                 match write_some(stream, &outbox) {
                     Ok(bytes) => outbox.advance(bytes, |id| self.events.written(id))?,
+                    Err(error) if has_been_cut(&error) => {
+                        progress.unexplained = Some(error);
+                        return Ok(());
+                    }
                     Err(error) => {
                         self.control.end_because(self.peer.lost(&error));
                         return Ok(());
@@ -141,14 +159,18 @@ impl Writer {
     }
 }
 
-fn write_some(stream: &Stream, outbox: &Outbox) -> io::Result<usize> {
+/// Whether the peer did it. Before that it may have said why, which the reader finds.
+fn has_been_cut(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
+}
+
+fn write_some(stream: &mut WriteHalf, outbox: &Outbox) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
     let filled = outbox.gather(&mut slices);
-    loop {
-        match stream.write_vectored(slices.get(..filled).unwrap_or_default()) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
+    stream.write_vectored(slices.get(..filled).unwrap_or_default())
 }

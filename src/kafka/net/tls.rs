@@ -1,0 +1,240 @@
+//! One TLS connection for the two threads of a link.
+//!
+//! rustls keeps both directions in one object, so the threads share it under a lock. Invariant: the lock is held while bytes are
+//! sealed or opened, which takes microseconds, and never while a socket is read or written: each thread moves sealed bytes
+//! between the socket and a buffer of its own without it. Records must leave in the order in which they were sealed, so only the
+//! writer takes sealed bytes out; what the reader's side gives rise to (the answer to a key update) leaves before the writer's
+//! next record, as RFC 8446, section 4.6.3, wants it. The one exception is the goodbye (`close_notify`, or the alert that
+//! says what is wrong), which goes out at the link's end, unless the writer is in the middle of a record then.
+//!
+//! A stream that ends without a goodbye is taken like one with it: what is missing shows in the frames and in the answers.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::stream::Stream;
+use crate::kafka::config::HostPort;
+use crate::tls::{Names, TlsConfig, explain};
+
+/// How much is sealed at a time: the writer's buffer is about as large.
+const SEALED_BYTES_MAX: usize = 256 * 1024;
+/// What one read of the socket may bring during the handshake and after it; a record has 16 KiB and some.
+pub(super) const READ_BYTES_MAX: usize = 32 * 1024;
+
+/// The way out is free; the writer is on it; the goodbye was said on it.
+const FREE: u8 = 0;
+const TAKEN: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// An established TLS connection. See the module.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: Mutex<ClientConnection>,
+    way_out: AtomicU8,
+    has_identity: bool,
+}
+
+impl Session {
+    /// Shakes hands with `address` over a connected stream; the certificate and the host's name are verified.
+    ///
+    /// # Errors
+    /// Why it failed, to follow the peer's address and a colon.
+    pub(super) fn establish(
+        config: &TlsConfig,
+        address: &HostPort,
+        stream: &Stream,
+        deadline: Instant,
+    ) -> Result<Session, String> {
+        let mut connection = ClientConnection::new(config.client(), server_name(address)?)
+            .map_err(|error| explain(&error, Names::KAFKA, config.has_identity()))?;
+        connection.set_buffer_limit(Some(SEALED_BYTES_MAX));
+        let mut handshake = Handshake {
+            connection,
+            stream,
+            deadline,
+            has_identity: config.has_identity(),
+            speaks_http: None,
+        };
+        handshake.run()?;
+        Ok(Session {
+            connection: Mutex::new(handshake.connection),
+            way_out: AtomicU8::new(FREE),
+            has_identity: config.has_identity(),
+        })
+    }
+
+    /// Opens what it can of `sealed`, which it moves on behind what was taken, into `buffer`.
+    ///
+    /// # Errors
+    /// `InvalidData`, in words that follow the peer's name and a colon, when the peer broke the protocol or broke off.
+    pub(super) fn open(&self, sealed: &mut &[u8], buffer: &mut [u8]) -> io::Result<Opened> {
+        let mut connection = self.lock();
+        loop {
+            match connection.reader().read(buffer) {
+                Ok(0) => return Ok(Opened::Goodbye),
+                Ok(bytes) => return Ok(Opened::Bytes(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            if sealed.is_empty() {
+                return Ok(Opened::NotYet);
+            }
+            connection.read_tls(sealed)?;
+            connection.process_new_packets().map_err(|error| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    explain(&error, Names::KAFKA, self.has_identity),
+                )
+            })?;
+        }
+    }
+
+    /// Seals the beginning of `slices` into `sealed`, and tells how much it took: at least one byte of what is not empty.
+    /// Until [`Session::has_left`] nobody else may send.
+    ///
+    /// # Errors
+    /// `BrokenPipe` after the goodbye.
+    pub(super) fn seal(&self, slices: &[IoSlice<'_>], sealed: &mut Vec<u8>) -> io::Result<usize> {
+        self.take_way_out()
+            .ok_or(io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let mut connection = self.lock();
+        let taken = connection.writer().write_vectored(slices)?;
+        while connection.wants_write() {
+            connection.write_tls(sealed)?;
+        }
+        Ok(taken)
+    }
+
+    /// What was sealed has left.
+    pub(super) fn has_left(&self) {
+        self.way_out.store(FREE, Ordering::Release);
+    }
+
+    /// The goodbye, or the alert that tells the peer what was wrong, for whoever ends the link to send; empty if it cannot be
+    /// sent any more. Nothing can be sealed afterwards.
+    pub(super) fn goodbye(&self) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        if self.take_way_out().is_some() {
+            self.way_out.store(CLOSED, Ordering::Release);
+            let mut connection = self.lock();
+            connection.send_close_notify();
+            while connection.wants_write() && connection.write_tls(&mut sealed).is_ok() {}
+        }
+        sealed
+    }
+
+    fn take_way_out(&self) -> Option<u8> {
+        self.way_out
+            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+            .ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ClientConnection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What [`Session::open`] came to.
+pub(super) enum Opened {
+    /// So many bytes.
+    Bytes(usize),
+    /// More sealed bytes are needed.
+    NotYet,
+    /// The peer has said goodbye.
+    Goodbye,
+}
+
+/// From a connected stream to an established connection. One thread, which waits for the socket, at most until the deadline.
+struct Handshake<'a> {
+    connection: ClientConnection,
+    stream: &'a Stream,
+    deadline: Instant,
+    has_identity: bool,
+    /// Known when the first bytes have come.
+    speaks_http: Option<bool>,
+}
+
+impl Handshake<'_> {
+    fn run(&mut self) -> Result<(), String> {
+        let mut buffer = vec![0; READ_BYTES_MAX];
+        self.send()?;
+        while self.connection.is_handshaking() {
+            let bytes = self
+                .stream
+                .read_until(&mut buffer, self.deadline)
+                .map_err(|error| lost(&error))?;
+            let received = buffer.get(..bytes).unwrap_or_default();
+            if received.is_empty() {
+                return Err(ended());
+            }
+            self.speaks_http
+                .get_or_insert(received.starts_with(b"HTTP"));
+            let taken = self.take(received);
+            // Also what tells the peer that we do not go on.
+            let sent = self.send();
+            taken?;
+            sent?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, mut received: &[u8]) -> Result<(), String> {
+        while !received.is_empty() {
+            self.connection
+                .read_tls(&mut received)
+                .map_err(|error| lost(&error))?;
+            if let Err(error) = self.connection.process_new_packets() {
+                return Err(if self.speaks_http == Some(true) {
+                    "it speaks HTTP, not TLS: check the address".to_owned()
+                } else {
+                    explain(&error, Names::KAFKA, self.has_identity)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), String> {
+        let mut sealed = Vec::new();
+        while self.connection.wants_write() {
+            self.connection
+                .write_tls(&mut sealed)
+                .map_err(|error| lost(&error))?;
+        }
+        self.stream
+            .write_all_until(&sealed, self.deadline)
+            .map_err(|error| lost(&error))
+    }
+}
+
+/// The name that the certificate must have. A trailing dot, which marks a name as absolute in the domain name system, is no part
+/// of it (RFC 6066, section 3).
+fn server_name(address: &HostPort) -> Result<ServerName<'static>, String> {
+    let host = address.host.strip_suffix('.').unwrap_or(&address.host);
+    ServerName::try_from(host.to_owned()).map_err(|_| {
+        "it has a name that no certificate can have; check KAFKA_BOOTSTRAP_SERVERS".to_owned()
+    })
+}
+
+/// A handshake that the network ended, in words that follow the peer's address and a colon.
+fn lost(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ended(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            "it does not answer the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL".to_owned()
+        }
+        _ => format!("the TLS handshake failed: {}", super::reason::os_words(error)),
+    }
+}
+
+/// What a broker does whose port is plaintext: it reads the length of a request that is far too long.
+fn ended() -> String {
+    "it closed the connection during the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL".to_owned()
+}
