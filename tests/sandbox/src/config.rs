@@ -5,6 +5,8 @@
 
 use kafka_protocol::messages::ApiKey;
 
+use crate::security::Security;
+
 /// The topic that exists unless the configuration says otherwise.
 pub const DEFAULT_TOPIC: &str = "js_shoe";
 /// Its partitions.
@@ -35,6 +37,8 @@ pub struct Config {
     pub sequences: SequenceRules,
     /// Replaces the advertised versions of single APIs, to look like an older or another broker.
     pub versions: Vec<VersionRange>,
+    /// How every listener is secured.
+    pub security: Security,
 }
 
 impl Default for Config {
@@ -50,6 +54,7 @@ impl Default for Config {
             announce: false,
             sequences: SequenceRules::Modern,
             versions: Vec::new(),
+            security: Security::plaintext(),
         }
     }
 }

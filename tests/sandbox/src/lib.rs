@@ -6,10 +6,13 @@
 //! writes to disk, and neither listens on anything but 127.0.0.1.
 
 mod broker;
+pub mod certificates;
 mod config;
 mod net;
 mod registry;
 mod sandbox;
+mod security;
+mod tls;
 
 pub use broker::batch::Record;
 pub use broker::faults::{Fault, FaultRule, Gate};
@@ -22,3 +25,5 @@ pub use config::{
 pub use kafka_protocol::messages::ApiKey;
 pub use registry::{HttpRequest, Registry, RegistryFault, RegistrySettings};
 pub use sandbox::Sandbox;
+pub use security::Security;
+pub use tls::{Handshake, ServerCertificate, Tls, TlsVersion};

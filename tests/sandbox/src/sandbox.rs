@@ -18,6 +18,7 @@ use crate::broker::state::{Partition, Refused, State};
 use crate::broker::{self, Shared};
 use crate::config::Config;
 use crate::net::{Acceptor, Port};
+use crate::tls::Handshake;
 
 /// A running cluster.
 pub struct Sandbox {
@@ -48,7 +49,7 @@ impl Sandbox {
         }
         let numbers: Vec<u16> = ports.iter().map(|port| port.address().port()).collect();
         let state = State::new(&numbers, &config.topics, config.announce);
-        let shared = Arc::new(Shared::new(config, state));
+        let shared = Arc::new(Shared::new(config, state)?);
         let mut nodes = Vec::new();
         for (id, port) in (1..).zip(ports) {
             let (address, shared) = (port.address(), Arc::clone(&shared));
@@ -233,6 +234,11 @@ impl Sandbox {
     /// How many requests of an API have come.
     pub fn requests(&self, api: ApiKey) -> u64 {
         self.look(|state| state.requests(api))
+    }
+
+    /// Every TLS handshake, in the order in which it ended, whether it came about or not.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.look(|state| state.handshakes().to_vec())
     }
 
     fn partitions<T>(&self, topic: &str, each: impl Fn(&Partition) -> T) -> Vec<T> {

@@ -6,25 +6,24 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::panic::{self, AssertUnwindSafe};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, RequestHeader,
-    ResponseHeader,
-};
-use kafka_protocol::protocol::{Decodable, Encodable};
+use bytes::{Buf, Bytes};
+use kafka_protocol::messages::{ApiKey, RequestHeader};
+use kafka_protocol::protocol::Decodable;
 
 use super::faults::{Fault, Ordered};
 use super::produce::{self, Produced};
+use super::request::{Answer, Head, Request, decode_all_but, frame};
 use super::versions::{self, UNSUPPORTED_ANSWER_VERSION};
 use super::{Origin, Shared, fetch, metadata, topics};
+use crate::tls::{Handshake, Stream};
 
 /// The largest request: a broker's `socket.request.max.bytes` default.
 const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
 /// API key, version and correlation id: what every request begins with.
 const REQUEST_BYTES_MIN: usize = 8;
+/// How a TLS client begins: a handshake record of version 3.x.
+const CLIENT_HELLO: [u8; 2] = [0x16, 3];
 /// Makes a correlation id that no request has.
 const CORRELATION_ID_FLIP: i32 = 0x5555_5555;
 
@@ -39,14 +38,16 @@ pub(crate) fn serve(shared: &Shared, node: i32, stream: TcpStream) {
         })
     });
     let Some(origin) = origin else { return };
-    let _delay = stream.set_nodelay(true);
-    let connection = Connection {
-        shared,
-        origin,
-        stream,
-    };
-    // Whatever ended it, the client sees a closed connection and learns no more.
-    let _ended = connection.run();
+    let note = |handshake| shared.update(|state| state.note_handshake(handshake));
+    if let Some(stream) = Stream::accept(stream, shared.tls.as_ref(), note) {
+        let connection = Connection {
+            shared,
+            origin,
+            stream,
+        };
+        // Whatever ended it, the client sees a closed connection and learns no more.
+        let _ended = connection.run();
+    }
     shared.update(|state| {
         if let Some(node) = state.node(origin.node) {
             node.connections -= 1;
@@ -57,21 +58,16 @@ pub(crate) fn serve(shared: &Shared, node: i32, stream: TcpStream) {
 struct Connection<'a> {
     shared: &'a Shared,
     origin: Origin,
-    stream: TcpStream,
+    stream: Stream,
 }
 
-/// A request's header, and where it came from in words.
-struct Head {
-    api: ApiKey,
-    version: i16,
-    correlation_id: i32,
-    client_id: String,
-}
-
-/// What goes back.
-enum Answer {
-    Frame(BytesMut),
-    Silent,
+/// How a connection goes on after a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Request,
+    /// Ends in order: TLS says so too.
+    Close,
+    /// Ends as if the network had broken.
     Cut,
 }
 
@@ -82,10 +78,15 @@ impl Connection<'_> {
             let length = self.read_frame(&mut buffer)?;
             // The whole buffer becomes shared bytes and comes back below without a copy, once no slice is left.
             let whole = Bytes::from(buffer);
-            let go_on = self.handle(whole.slice(..length))?;
+            let next = self.handle(whole.slice(..length))?;
             buffer = Vec::from(whole);
-            if !go_on {
-                return Ok(());
+            match next {
+                Next::Request => {}
+                Next::Close => {
+                    self.stream.close();
+                    return Ok(());
+                }
+                Next::Cut => return Ok(()),
             }
         }
     }
@@ -98,6 +99,16 @@ impl Connection<'_> {
         let in_bounds =
             in_bounds.filter(|length| (REQUEST_BYTES_MIN..=REQUEST_BYTES_MAX).contains(length));
         let Some(length) = in_bounds else {
+            if prefix.starts_with(&CLIENT_HELLO) {
+                // A mistake in a client's settings, and none of the client.
+                self.shared.update(|state| {
+                    state.note_handshake(Handshake {
+                        error: Some("TLS at a port without it".to_owned()),
+                        ..Handshake::default()
+                    });
+                });
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             self.wrong(None, &format!("a frame of {length} bytes"));
             return Err(io::ErrorKind::InvalidData.into());
         };
@@ -112,10 +123,10 @@ impl Connection<'_> {
         Ok(length)
     }
 
-    /// Handles one request; returns whether the connection goes on.
-    fn handle(&mut self, mut frame: Bytes) -> io::Result<bool> {
+    /// Handles one request.
+    fn handle(&mut self, mut frame: Bytes) -> io::Result<Next> {
         let Some(head) = self.read_head(&mut frame) else {
-            return Ok(false);
+            return Ok(Next::Close);
         };
         self.shared.update(|state| state.note_request(head.api));
         if head.client_id.is_empty() {
@@ -125,7 +136,7 @@ impl Connection<'_> {
             return self.refuse_version(&head);
         }
         let Some(request) = self.decode(&head, frame) else {
-            return Ok(false);
+            return Ok(Next::Close);
         };
         let partitions = request.partitions();
         let node = self.origin.node;
@@ -135,47 +146,57 @@ impl Connection<'_> {
         self.suffer(&head, &request, ordered.as_ref())
     }
 
-    /// Does a request under its fault; returns whether the connection goes on.
+    /// Does a request under its fault.
     fn suffer(
         &mut self,
         head: &Head,
         request: &Request,
         ordered: Option<&Ordered>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Next> {
         let fault = ordered.map(|ordered| &ordered.fault);
         match fault {
-            Some(Fault::Delay(time)) if !self.shared.pause(self.origin, *time) => return Ok(false),
+            Some(Fault::Delay(time)) if !self.shared.pause(self.origin, *time) => {
+                return Ok(Next::Cut);
+            }
             Some(Fault::HoldRequest(gate)) => gate.pass(),
-            Some(Fault::DropBefore) => return Ok(false),
+            Some(Fault::DropBefore) => return Ok(Next::Cut),
             Some(Fault::HangBefore) => return self.hang(),
-            Some(Fault::Raw(bytes)) => return self.stream.write_all(bytes).map(|()| false),
+            Some(Fault::Raw(bytes)) => return self.stream.write_all(bytes).map(|()| Next::Cut),
+            Some(Fault::RawBeneathTls(bytes)) => {
+                return self.stream.write_beneath(bytes).map(|()| Next::Cut);
+            }
             _ => {}
         }
         let mut frame = match self.answer(head, request, ordered) {
             Answer::Frame(frame) => frame,
-            Answer::Silent => return Ok(true),
-            Answer::Cut => return Ok(false),
+            Answer::Silent => return Ok(Next::Request),
+            Answer::Cut => return Ok(Next::Cut),
         };
         match fault {
             Some(Fault::HoldAnswer(gate)) => gate.pass(),
-            Some(Fault::DropAfter) => return Ok(false),
+            Some(Fault::DropAfter) => return Ok(Next::Cut),
             Some(Fault::HangAfter) => return self.hang(),
             Some(Fault::Truncate(bytes)) => {
                 frame.truncate(*bytes);
-                return self.stream.write_all(&frame).map(|()| false);
+                return self.stream.write_all(&frame).map(|()| Next::Cut);
             }
             Some(Fault::Overwrite(from, bytes)) => {
                 let places = frame.iter_mut().skip(*from);
                 places.zip(bytes).for_each(|(place, byte)| *place = *byte);
             }
+            Some(Fault::UpdateKeys) => self.stream.update_keys(),
             _ => {}
         }
-        self.stream.write_all(&frame).map(|()| true)
+        self.stream.write_all(&frame)?;
+        Ok(match fault {
+            Some(Fault::CloseAfter) => Next::Close,
+            _ => Next::Request,
+        })
     }
 
     /// Reads and forgets until the client gives up.
-    fn hang(&mut self) -> io::Result<bool> {
-        io::copy(&mut self.stream, &mut io::sink()).map(|_| false)
+    fn hang(&mut self) -> io::Result<Next> {
+        io::copy(&mut self.stream, &mut io::sink()).map(|_| Next::Cut)
     }
 
     fn read_head(&self, frame: &mut Bytes) -> Option<Head> {
@@ -208,10 +229,10 @@ impl Connection<'_> {
         }
     }
 
-    fn refuse_version(&mut self, head: &Head) -> io::Result<bool> {
+    fn refuse_version(&mut self, head: &Head) -> io::Result<Next> {
         if head.api != ApiKey::ApiVersions {
             self.wrong(Some(head), "the version is not supported");
-            return Ok(false);
+            return Ok(Next::Close);
         }
         let response = versions::unsupported(&self.shared.config);
         match frame(
@@ -220,8 +241,8 @@ impl Connection<'_> {
             UNSUPPORTED_ANSWER_VERSION,
             &response,
         ) {
-            Answer::Frame(frame) => self.stream.write_all(&frame).map(|()| true),
-            _ => Ok(false),
+            Answer::Frame(frame) => self.stream.write_all(&frame).map(|()| Next::Request),
+            _ => Ok(Next::Cut),
         }
     }
 
@@ -327,81 +348,4 @@ impl Connection<'_> {
         };
         self.shared.update(|state| state.note_violation(message));
     }
-}
-
-/// A request of an API that the sandbox has.
-enum Request {
-    Produce(ProduceRequest),
-    Fetch(FetchRequest),
-    ListOffsets(ListOffsetsRequest),
-    Metadata(MetadataRequest),
-    FindCoordinator,
-    ApiVersions(ApiVersionsRequest),
-    CreateTopics(CreateTopicsRequest),
-    InitProducerId(InitProducerIdRequest),
-}
-
-impl Request {
-    fn decode(api: ApiKey, body: &mut Bytes, version: i16) -> Result<Option<Self>, String> {
-        let decoded = match api {
-            ApiKey::Produce => ProduceRequest::decode(body, version).map(Self::Produce),
-            ApiKey::Fetch => FetchRequest::decode(body, version).map(Self::Fetch),
-            ApiKey::ListOffsets => ListOffsetsRequest::decode(body, version).map(Self::ListOffsets),
-            ApiKey::Metadata => MetadataRequest::decode(body, version).map(Self::Metadata),
-            ApiKey::FindCoordinator => {
-                FindCoordinatorRequest::decode(body, version).map(|_| Self::FindCoordinator)
-            }
-            ApiKey::ApiVersions => ApiVersionsRequest::decode(body, version).map(Self::ApiVersions),
-            ApiKey::CreateTopics => {
-                CreateTopicsRequest::decode(body, version).map(Self::CreateTopics)
-            }
-            ApiKey::InitProducerId => {
-                InitProducerIdRequest::decode(body, version).map(Self::InitProducerId)
-            }
-            _ => return Ok(None),
-        };
-        decoded.map(Some).map_err(|error| error.to_string())
-    }
-
-    fn partitions(&self) -> Vec<i32> {
-        match self {
-            Self::Produce(request) => produce::partitions(request),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Decodes; the codec trusts some counts that it should not, and its panics are errors here.
-fn decode_all_but<T, E: ToString>(
-    bytes: &mut Bytes,
-    decode: impl FnOnce(&mut Bytes) -> Result<T, E>,
-) -> Result<T, String> {
-    match panic::catch_unwind(AssertUnwindSafe(|| decode(bytes))) {
-        Ok(decoded) => decoded.map_err(|error| error.to_string()),
-        Err(_) => Err("a length or a count beyond all bounds".to_owned()),
-    }
-}
-
-/// A whole frame; an answer that cannot be encoded in this version is a defect of the sandbox, and cuts.
-fn frame(head: &Head, correlation_id: i32, version: i16, response: &impl Encodable) -> Answer {
-    let mut frame = BytesMut::new();
-    frame.put_i32(0);
-    let header = ResponseHeader::default().with_correlation_id(correlation_id);
-    let header_version = head.api.response_header_version(version);
-    let encoded = header
-        .encode(&mut frame, header_version)
-        .and_then(|()| response.encode(&mut frame, version));
-    let length = i32::try_from(frame.len() - 4);
-    match (encoded, length, frame.get_mut(..4)) {
-        (Ok(()), Ok(length), Some(prefix)) => prefix.copy_from_slice(&length.to_be_bytes()),
-        (Err(error), ..) => {
-            eprintln!(
-                "sandbox: {:?} v{version} cannot be answered: {error}",
-                head.api
-            );
-            return Answer::Cut;
-        }
-        _ => return Answer::Cut,
-    }
-    Answer::Frame(frame)
 }

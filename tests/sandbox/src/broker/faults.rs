@@ -46,6 +46,13 @@ pub enum Fault {
     WrongCorrelationId,
     /// Nothing is done; these bytes are sent instead of an answer, then the connection is cut.
     Raw(Vec<u8>),
+    /// The same, but past TLS: as if somebody on the wire had written them.
+    RawBeneathTls(Vec<u8>),
+    /// Done; before its answer the server changes its keys (TLS 1.3 `KeyUpdate`).
+    UpdateKeys,
+    /// Done and answered; then the connection is closed in order, in TLS with a `close_notify`. Every other fault that ends a
+    /// connection ends it without one.
+    CloseAfter,
 }
 
 /// A fault and the requests it is for.

@@ -13,15 +13,20 @@ pub(crate) mod log;
 mod metadata;
 mod produce;
 mod producer_state;
+mod request;
 pub(crate) mod state;
 mod topics;
 mod versions;
 
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
 
 use crate::config::Config;
 use crate::net::{lock, wait_until};
+use crate::tls::Tls;
 
 pub(crate) use connection::serve;
 use state::State;
@@ -34,6 +39,8 @@ pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) changed: Condvar,
+    /// How connections are encrypted, if they are.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     state: Mutex<State>,
 }
 
@@ -45,12 +52,14 @@ pub(crate) struct Origin {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, state: State) -> Self {
-        Self {
+    pub(crate) fn new(config: Config, state: State) -> io::Result<Self> {
+        let tls = config.security.tls.as_ref();
+        Ok(Self {
+            tls: tls.map(Tls::server_config).transpose()?,
             config,
             changed: Condvar::new(),
             state: Mutex::new(state),
-        }
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -12,10 +12,11 @@ use uuid::Uuid;
 use super::faults::Faults;
 use super::log::PartitionLog;
 use super::producer_state::Producers;
+use crate::tls::Handshake;
 
 /// The leader of a partition that has none.
 pub(crate) const NO_LEADER: i32 = -1;
-/// How many violations and refusals are kept.
+/// How many violations, refusals and handshakes are kept.
 const NOTES_MAX: usize = 10_000;
 /// How many violations are printed; the rest is only counted.
 const ANNOUNCED_MAX: u64 = 20;
@@ -33,6 +34,7 @@ pub struct State {
     violations: Vec<String>,
     violation_count: u64,
     refusals: Vec<Refused>,
+    handshakes: Vec<Handshake>,
     requests: HashMap<i16, u64>,
     kept: Kept,
     topics_created: u128,
@@ -103,6 +105,7 @@ impl State {
             violations: Vec::new(),
             violation_count: 0,
             refusals: Vec::new(),
+            handshakes: Vec::new(),
             requests: HashMap::new(),
             kept: Kept::default(),
             topics_created: 0,
@@ -169,6 +172,17 @@ impl State {
     /// The batches that were not appended for a reason of the broker's own.
     pub fn refusals(&self) -> &[Refused] {
         &self.refusals
+    }
+
+    /// Every TLS handshake, in the order in which it ended, whether it came about or not.
+    pub fn handshakes(&self) -> &[Handshake] {
+        &self.handshakes
+    }
+
+    pub(crate) fn note_handshake(&mut self, handshake: Handshake) {
+        if self.handshakes.len() < NOTES_MAX {
+            self.handshakes.push(handshake);
+        }
     }
 
     pub(crate) fn note_request(&mut self, api: ApiKey) {

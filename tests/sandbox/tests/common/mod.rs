@@ -11,6 +11,8 @@
     clippy::indexing_slicing
 )]
 
+pub(crate) mod tls;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -33,8 +35,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const TOPIC: &str = "js_shoe";
 
 /// A connection that sends and receives.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     pub(crate) name: &'static str,
     next_id: i32,
 }
@@ -44,16 +46,23 @@ impl Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            stream,
-            name: "test",
-            next_id: 1,
-        }
+        Self::over(stream)
     }
 
     /// To the first node of a sandbox.
     pub(crate) fn to(sandbox: &Sandbox) -> Self {
         Self::connect(sandbox.address(1).unwrap())
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Over a connection that is there already.
+    pub(crate) fn over(stream: S) -> Self {
+        Self {
+            stream,
+            name: "test",
+            next_id: 1,
+        }
     }
 
     /// Sends a request; returns its correlation id.
@@ -116,8 +125,11 @@ impl Client {
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 1]) {
             Ok(read) => read == 0,
-            // It had not read all that was sent.
-            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+            // It had not read all that was sent, or TLS was not closed in order.
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+            ),
         }
     }
 
