@@ -1,6 +1,7 @@
 //! Links against peers on loopback, each as ill-behaved as its test needs.
 
 mod connecting;
+mod tls;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

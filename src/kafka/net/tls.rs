@@ -216,7 +216,7 @@ impl Handshake<'_> {
 
 /// The name that the certificate must have. A trailing dot, which marks a name as absolute in the domain name system, is no part
 /// of it (RFC 6066, section 3).
-fn server_name(address: &HostPort) -> Result<ServerName<'static>, String> {
+pub(super) fn server_name(address: &HostPort) -> Result<ServerName<'static>, String> {
     let host = address.host.strip_suffix('.').unwrap_or(&address.host);
     ServerName::try_from(host.to_owned()).map_err(|_| {
         "it has a name that no certificate can have; check KAFKA_BOOTSTRAP_SERVERS".to_owned()
