@@ -330,7 +330,9 @@ impl Producer {
         let now = Instant::now();
         match event {
             LinkEvent::Connected { connection } => self.client.handle_connected(connection, now),
-            LinkEvent::ConnectFailed { connection, reason } => {
+            LinkEvent::ConnectFailed {
+                connection, reason, ..
+            } => {
                 self.client.handle_connect_failed(connection, &reason, now);
                 self.part(connection);
             }
@@ -343,7 +345,9 @@ impl Producer {
             } => {
                 self.client.handle_written(connection, correlation_id, now);
             }
-            LinkEvent::Closed { connection, reason } => {
+            LinkEvent::Closed {
+                connection, reason, ..
+            } => {
                 self.client.handle_closed(connection, &reason, now);
                 self.part(connection);
             }

@@ -20,7 +20,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 use crate::crypto;
 use pem::Identity;
 
-pub use words::{Names, explain};
+pub use words::{Names, explain, is_refusal};
 
 /// See the module. Clones share one configuration, and so its sessions.
 #[derive(Clone)]

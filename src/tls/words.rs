@@ -64,6 +64,25 @@ pub fn explain(error: &Error, names: Names, has_identity: bool) -> String {
     }
 }
 
+/// Whether one side does not accept the other's certificate, or lack of one: until something is changed, trying again is no use.
+pub fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(_) => true,
+        Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+        ),
+        _ => false,
+    }
+}
+
 fn of_certificate(error: &CertificateError, names: Names) -> String {
     use CertificateError as E;
     match error {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::control::Control;
-use super::reason::{Peer, connect_words};
+use super::reason::{Peer, Reason, connect_words};
 use super::stream::Stream;
 use super::tls::Session;
 use crate::kafka::config::HostPort;
@@ -29,8 +29,8 @@ pub(super) fn connect(
     addresses: &[SocketAddr],
     deadline: Instant,
     control: &Control,
-) -> Result<Arc<Stream>, String> {
-    let mut failures = Vec::new();
+) -> Result<Arc<Stream>, Reason> {
+    let (mut failures, mut refusals) = (Vec::new(), 0);
     for (tried, &address) in addresses.iter().enumerate() {
         let time_left = deadline.saturating_duration_since(Instant::now());
         if control.has_ended() || (time_left.is_zero() && tried > 0) {
@@ -38,22 +38,30 @@ pub(super) fn connect(
         }
         let share = share(time_left, addresses.len() - tried);
         let begun = Instant::now();
-        let connected = try_one(address, share, control)
-            .map_err(|error| connect_words(&error, share))
-            .and_then(|stream| {
-                let Some(tls) = tls else { return Ok(stream) };
-                let session = Session::establish(tls, host, &stream, begun + share)
-                    .map_err(|why| format!("failed: {why}"))?;
+        let stream = match try_one(address, share, control) {
+            Ok(stream) => stream,
+            Err(error) => {
+                failures.push((address, connect_words(&error, share)));
+                continue;
+            }
+        };
+        match tls.map(|tls| Session::establish(tls, host, &stream, begun + share)) {
+            None => return Ok(stream),
+            Some(Ok(session)) => {
                 stream.encrypt(session);
-                Ok(stream)
-            });
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(why) => failures.push((address, why)),
+                return Ok(stream);
+            }
+            Some(Err(failure)) => {
+                refusals += usize::from(failure.is_refusal);
+                failures.push((address, format!("failed: {failure}")));
+            }
         }
     }
     let untried = addresses.len() - failures.len();
-    Err(peer.cannot_connect(&failures, untried))
+    Err(Reason {
+        words: peer.cannot_connect(&failures, untried),
+        is_refusal: refusals > 0 && refusals == failures.len(),
+    })
 }
 
 fn try_one(

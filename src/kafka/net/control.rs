@@ -2,13 +2,14 @@
 //!
 //! There are two one-way switches. *Ended*: somebody saw or wanted the end; both threads wind up, and the first reason
 //! given is the one reported. *Closed*: the owner wants no more of it, not even events; it implies *ended*. Neither is
-//! ever taken back. Nothing here waits, except for a lock that is held for one system call that does not wait.
+//! ever taken back. Nothing here waits, except for a lock that is held for system calls that do not wait.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
+use super::reason::Reason;
 use super::stream::Stream;
 
 /// Shared by a link and its threads.
@@ -16,7 +17,7 @@ use super::stream::Stream;
 pub(super) struct Control {
     closed: Switch,
     ended: Switch,
-    reason: OnceLock<String>,
+    reason: OnceLock<Reason>,
     stream: Mutex<Option<Arc<Stream>>>,
 }
 
@@ -28,9 +29,9 @@ impl Control {
     }
 
     /// Ends the link and says why, unless that was said already.
-    pub(super) fn end_because(&self, reason: String) {
+    pub(super) fn end_because(&self, reason: impl Into<Reason>) {
         // A second reason is but a consequence of the first.
-        let _ = self.reason.set(reason);
+        let _ = self.reason.set(reason.into());
         self.end();
     }
 
@@ -68,8 +69,8 @@ impl Control {
         self.closed.is_on()
     }
 
-    pub(super) fn reason(&self) -> Option<&str> {
-        self.reason.get().map(String::as_str)
+    pub(super) fn reason(&self) -> Option<&Reason> {
+        self.reason.get()
     }
 
     /// To wait for in a `select!`: becomes ready, by an error, at the end.
@@ -134,7 +135,7 @@ mod tests {
         let control = Control::default();
         control.end_because("first".to_owned());
         control.end_because("second".to_owned());
-        assert_eq!(control.reason(), Some("first"));
+        assert_eq!(control.reason().unwrap().words, "first");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 
 use super::control::Control;
+use super::reason::Reason;
 
 /// Frames of one link that its owner has not dropped yet; the reader holds the next one until one of them is. A frame may
 /// have 16 MiB.
@@ -33,6 +34,8 @@ pub enum LinkEvent {
         connection: u64,
         /// One line, with host and port.
         reason: String,
+        /// One side does not accept the other's certificate: until something is changed, trying again is no use.
+        is_refusal: bool,
     },
     /// The broker sent a frame.
     Frame {
@@ -54,6 +57,8 @@ pub enum LinkEvent {
         connection: u64,
         /// One line, with host and port.
         reason: String,
+        /// As in [`LinkEvent::ConnectFailed`].
+        is_refusal: bool,
     },
 }
 
@@ -120,10 +125,11 @@ impl Events {
         })
     }
 
-    pub(super) fn connect_failed(&self, reason: String) -> Result<(), Unheard> {
+    pub(super) fn connect_failed(&self, reason: Reason) -> Result<(), Unheard> {
         self.send(LinkEvent::ConnectFailed {
             connection: self.connection,
-            reason,
+            reason: reason.words,
+            is_refusal: reason.is_refusal,
         })
     }
 
@@ -147,10 +153,11 @@ impl Events {
         })
     }
 
-    pub(super) fn closed(&self, reason: String) -> Result<(), Unheard> {
+    pub(super) fn closed(&self, reason: Reason) -> Result<(), Unheard> {
         self.send(LinkEvent::Closed {
             connection: self.connection,
-            reason,
+            reason: reason.words,
+            is_refusal: reason.is_refusal,
         })
     }
 

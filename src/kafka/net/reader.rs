@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::control::Control;
 use super::event::{Events, Unheard};
-use super::reason::Peer;
+use super::reason::{Peer, Reason};
 use super::stream::ReadHalf;
 use crate::kafka::wire::frame::Deframer;
 
@@ -42,13 +42,13 @@ impl Reader {
     }
 
     /// Reads until the stream ends, and says why it did.
-    fn read_frames(&mut self) -> Result<String, Unheard> {
+    fn read_frames(&mut self) -> Result<Reason, Unheard> {
         let mut deframer = Deframer::new();
         let mut buffer = vec![0; READ_BYTES_MAX];
         loop {
             let bytes = match self.stream.read(&mut buffer) {
-                Ok(0) if deframer.pending_bytes() == 0 => return Ok(self.peer.closed()),
-                Ok(0) => return Ok(self.peer.closed_in_mid_frame()),
+                Ok(0) if deframer.pending_bytes() == 0 => return Ok(self.peer.closed().into()),
+                Ok(0) => return Ok(self.peer.closed_in_mid_frame().into()),
                 Ok(bytes) => bytes,
                 Err(error) => return Ok(self.peer.lost(&error)),
             };
@@ -57,7 +57,7 @@ impl Reader {
                 match deframer.next_frame() {
                     Ok(Some(frame)) => self.events.frame(frame)?,
                     Ok(None) => break,
-                    Err(error) => return Ok(self.peer.has(&error)),
+                    Err(error) => return Ok(self.peer.has(&error).into()),
                 }
             }
         }
@@ -97,8 +97,8 @@ mod tests {
         assert!(panicked.join().is_err());
         assert!(control.has_ended() && !control.is_closed());
         assert_eq!(
-            control.reason(),
-            Some("broker-1 (127.0.0.1:9092): internal error")
+            control.reason().unwrap().words,
+            "broker-1 (127.0.0.1:9092): internal error"
         );
     }
 }

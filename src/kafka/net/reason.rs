@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::TlsFailure;
 use crate::foreign::is_showable;
 use crate::kafka::config::HostPort;
 
@@ -15,6 +16,22 @@ use crate::kafka::config::HostPort;
 const HOST_CHARS_MAX: usize = 255;
 /// So many of the addresses that failed are told of; the others are counted.
 const FAILURES_TOLD_MAX: usize = 4;
+
+/// Why a link could not be made, or ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// One line.
+    pub(super) words: String,
+    /// One side does not accept the other's certificate: until something is changed, trying again is no use.
+    pub(super) is_refusal: bool,
+}
+
+impl From<String> for Reason {
+    fn from(words: String) -> Self {
+        let is_refusal = false;
+        Self { words, is_refusal }
+    }
+}
 
 /// Who is at the other end, as it is called in reasons.
 #[derive(Debug, Clone)]
@@ -89,17 +106,22 @@ impl Peer {
     }
 
     /// Reading or writing failed.
-    pub(super) fn lost(&self, error: &io::Error) -> String {
-        match error.kind() {
+    pub(super) fn lost(&self, error: &io::Error) -> Reason {
+        if let Some(failure) = TlsFailure::within(error) {
+            return Reason {
+                words: self.has(&failure.words),
+                is_refusal: failure.is_refusal,
+            };
+        }
+        let words = match error.kind() {
             io::ErrorKind::BrokenPipe => self.closed(),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
                 self.says("reset the connection")
             }
             io::ErrorKind::TimedOut => self.says("does not answer any more"),
-            // In the words of TLS.
-            io::ErrorKind::InvalidData => self.has(error),
             _ => self.has(&format_args!("connection failed: {}", os_words(error))),
-        }
+        };
+        words.into()
     }
 
     /// What it sent cannot be right.

@@ -163,7 +163,7 @@ impl ReadHalf {
     /// Waits for bytes; 0 at the stream's end.
     ///
     /// # Errors
-    /// The system's; `InvalidData`, with words that follow the peer's name and a colon, when it broke the TLS protocol or broke off.
+    /// The system's; `InvalidData`, around a [`TlsFailure`](super::tls::TlsFailure), when the peer broke the protocol or broke off.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let socket = &self.stream.socket;
         let Some(session) = self.stream.tls.get() else {

@@ -9,6 +9,7 @@
 //!
 //! A stream that ends without a goodbye is taken like one with it: what is missing shows in the frames and in the answers.
 
+use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,9 +18,10 @@ use std::time::Instant;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
+use super::reason::os_words;
 use super::stream::Stream;
 use crate::kafka::config::HostPort;
-use crate::tls::{Names, TlsConfig, explain};
+use crate::tls::{Names, TlsConfig, explain, is_refusal};
 
 /// How much is sealed at a time: the writer's buffer is about as large.
 const SEALED_BYTES_MAX: usize = 256 * 1024;
@@ -43,35 +45,36 @@ impl Session {
     /// Shakes hands with `address` over a connected stream; the certificate and the host's name are verified.
     ///
     /// # Errors
-    /// Why it failed, to follow the peer's address and a colon.
+    /// Why it failed.
     pub(super) fn establish(
         config: &TlsConfig,
         address: &HostPort,
         stream: &Stream,
         deadline: Instant,
-    ) -> Result<Session, String> {
+    ) -> Result<Session, TlsFailure> {
+        let has_identity = config.has_identity();
         let mut connection = ClientConnection::new(config.client(), server_name(address)?)
-            .map_err(|error| explain(&error, Names::KAFKA, config.has_identity()))?;
+            .map_err(|error| TlsFailure::of(&error, has_identity))?;
         connection.set_buffer_limit(Some(SEALED_BYTES_MAX));
         let mut handshake = Handshake {
             connection,
             stream,
             deadline,
-            has_identity: config.has_identity(),
+            has_identity,
             speaks_http: None,
         };
         handshake.run()?;
         Ok(Session {
             connection: Mutex::new(handshake.connection),
             way_out: AtomicU8::new(FREE),
-            has_identity: config.has_identity(),
+            has_identity,
         })
     }
 
     /// Opens what it can of `sealed`, which it moves on behind what was taken, into `buffer`.
     ///
     /// # Errors
-    /// `InvalidData`, in words that follow the peer's name and a colon, when the peer broke the protocol or broke off.
+    /// `InvalidData`, around a [`TlsFailure`], when the peer broke the protocol or broke off.
     pub(super) fn open(&self, sealed: &mut &[u8], buffer: &mut [u8]) -> io::Result<Opened> {
         let mut connection = self.lock();
         loop {
@@ -86,10 +89,8 @@ impl Session {
             }
             connection.read_tls(sealed)?;
             connection.process_new_packets().map_err(|error| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    explain(&error, Names::KAFKA, self.has_identity),
-                )
+                let failure = TlsFailure::of(&error, self.has_identity);
+                io::Error::new(io::ErrorKind::InvalidData, failure)
             })?;
         }
     }
@@ -162,17 +163,17 @@ struct Handshake<'a> {
 }
 
 impl Handshake<'_> {
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), TlsFailure> {
         let mut buffer = vec![0; READ_BYTES_MAX];
         self.send()?;
         while self.connection.is_handshaking() {
             let bytes = self
                 .stream
                 .read_until(&mut buffer, self.deadline)
-                .map_err(|error| lost(&error))?;
+                .map_err(|error| TlsFailure::lost(&error))?;
             let received = buffer.get(..bytes).unwrap_or_default();
             if received.is_empty() {
-                return Err(ended());
+                return Err(TlsFailure::ended());
             }
             self.speaks_http
                 .get_or_insert(received.starts_with(b"HTTP"));
@@ -185,56 +186,95 @@ impl Handshake<'_> {
         Ok(())
     }
 
-    fn take(&mut self, mut received: &[u8]) -> Result<(), String> {
+    fn take(&mut self, mut received: &[u8]) -> Result<(), TlsFailure> {
         while !received.is_empty() {
             self.connection
                 .read_tls(&mut received)
-                .map_err(|error| lost(&error))?;
+                .map_err(|error| TlsFailure::lost(&error))?;
             if let Err(error) = self.connection.process_new_packets() {
                 return Err(if self.speaks_http == Some(true) {
-                    "it speaks HTTP, not TLS: check the address".to_owned()
+                    TlsFailure::other("it speaks HTTP, not TLS: check the address")
                 } else {
-                    explain(&error, Names::KAFKA, self.has_identity)
+                    TlsFailure::of(&error, self.has_identity)
                 });
             }
         }
         Ok(())
     }
 
-    fn send(&mut self) -> Result<(), String> {
+    fn send(&mut self) -> Result<(), TlsFailure> {
         let mut sealed = Vec::new();
         while self.connection.wants_write() {
             self.connection
                 .write_tls(&mut sealed)
-                .map_err(|error| lost(&error))?;
+                .map_err(|error| TlsFailure::lost(&error))?;
         }
         self.stream
             .write_all_until(&sealed, self.deadline)
-            .map_err(|error| lost(&error))
+            .map_err(|error| TlsFailure::lost(&error))
     }
 }
 
 /// The name that the certificate must have. A trailing dot, which marks a name as absolute in the domain name system, is no part
 /// of it (RFC 6066, section 3).
-pub(super) fn server_name(address: &HostPort) -> Result<ServerName<'static>, String> {
+pub(super) fn server_name(address: &HostPort) -> Result<ServerName<'static>, TlsFailure> {
     let host = address.host.strip_suffix('.').unwrap_or(&address.host);
-    ServerName::try_from(host.to_owned()).map_err(|_| {
-        "it has a name that no certificate can have; check KAFKA_BOOTSTRAP_SERVERS".to_owned()
-    })
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| TlsFailure::of(&rustls::Error::UnsupportedNameType, false))
 }
 
-/// A handshake that the network ended, in words that follow the peer's address and a colon.
-fn lost(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ended(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            "it does not answer the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL".to_owned()
+/// Why encryption failed.
+#[derive(Debug)]
+pub(super) struct TlsFailure {
+    /// To follow the peer's address and a colon.
+    pub(super) words: String,
+    /// One side does not accept the other's certificate.
+    pub(super) is_refusal: bool,
+}
+
+impl TlsFailure {
+    fn of(error: &rustls::Error, has_identity: bool) -> Self {
+        Self {
+            words: explain(error, Names::KAFKA, has_identity),
+            is_refusal: is_refusal(error),
         }
-        _ => format!("the TLS handshake failed: {}", super::reason::os_words(error)),
+    }
+
+    fn other(words: &str) -> Self {
+        Self {
+            words: words.to_owned(),
+            is_refusal: false,
+        }
+    }
+
+    /// The network ended the handshake.
+    fn lost(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::ended(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::other(
+                "it does not answer the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL",
+            ),
+            _ => Self::other(&format!("the TLS handshake failed: {}", os_words(error))),
+        }
+    }
+
+    /// What a broker does whose port is plaintext: it takes the handshake for the length of a request, far too long a one.
+    fn ended() -> Self {
+        Self::other(
+            "it closed the connection during the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL",
+        )
+    }
+
+    /// The failure that [`Session::open`] put into an error of the system's kind.
+    pub(super) fn within(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 }
 
-/// What a broker does whose port is plaintext: it reads the length of a request that is far too long.
-fn ended() -> String {
-    "it closed the connection during the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL".to_owned()
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
 }
+
+impl std::error::Error for TlsFailure {}

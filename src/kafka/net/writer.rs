@@ -18,7 +18,7 @@ use super::control::Control;
 use super::event::{Events, Unheard};
 use super::outbox::{Outbox, SLICES_PER_WRITE_MAX};
 use super::reader::Reader;
-use super::reason::{Peer, os_words};
+use super::reason::{Peer, Reason, os_words};
 use super::resolve::{Lookup, resolve};
 use super::stream::{ReadHalf, Stream, WriteHalf};
 use crate::kafka::config::HostPort;
@@ -92,7 +92,7 @@ impl Writer {
         let (Ok(()) | Err(Unheard)) = self.write_frames(&mut WriteHalf::new(stream), progress);
     }
 
-    fn connect(&self, lookup: Lookup) -> Result<Arc<Stream>, String> {
+    fn connect(&self, lookup: Lookup) -> Result<Arc<Stream>, Reason> {
         let deadline = Instant::now() + self.connect_timeout;
         let addresses = resolve(
             &self.peer,
@@ -149,7 +149,8 @@ impl Writer {
         let reason = self
             .control
             .reason()
-            .map_or_else(|| self.peer.closed(), str::to_owned);
+            .cloned()
+            .unwrap_or_else(|| self.peer.closed().into());
         // Nobody listens: the owner closed the link and expects no word.
         let (Ok(()) | Err(Unheard)) = if connected {
             self.events.closed(reason)

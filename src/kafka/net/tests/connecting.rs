@@ -290,7 +290,8 @@ fn a_panic_ends_the_link_and_is_handed_out_by_join() {
         next(&receiver),
         LinkEvent::ConnectFailed {
             connection: CONNECTION,
-            reason: "broker-1 (broker.test:9092): internal error".to_owned()
+            reason: "broker-1 (broker.test:9092): internal error".to_owned(),
+            is_refusal: false
         }
     );
     let panic = join(link).unwrap_err();

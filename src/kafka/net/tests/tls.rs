@@ -115,9 +115,13 @@ fn refused(
     let (listener, port) = listener();
     let serving: JoinHandle<_> = spawn(move || serve(listener));
     let (link, events) = open(tls, host, port);
-    let LinkEvent::ConnectFailed { reason, .. } = next(&events) else {
+    let LinkEvent::ConnectFailed {
+        reason, is_refusal, ..
+    } = next(&events)
+    else {
         panic!("connected");
     };
+    assert_eq!(is_refusal, reason.contains("certificate"), "{reason}");
     assert_eq!(join(link), Ok(()));
     nothing_follows(&events);
     drop(serving.join().unwrap());
@@ -362,8 +366,14 @@ fn a_peer_that_demands_a_certificate_and_gets_none_or_a_wrong_one_says_so() {
         assert!(accepted.is_err());
         let connection = CONNECTION;
         assert_eq!(next(&events), LinkEvent::Connected { connection });
-        let reason = closed(link, &events);
-        assert!(reason.contains(words), "{reason}");
+        let LinkEvent::Closed {
+            reason, is_refusal, ..
+        } = next(&events)
+        else {
+            panic!("not the end")
+        };
+        assert!(reason.contains(words) && is_refusal, "{reason}");
+        assert_eq!(join(link), Ok(()));
 
         let demanding = server(c::server(), Some(c::ca()), &[&version::TLS12]);
         let reason = refused(&tls, "127.0.0.1", move |listener| {
