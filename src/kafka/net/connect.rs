@@ -64,7 +64,8 @@ pub(super) fn connect(
     })
 }
 
-fn try_one(
+/// Connects to one address.
+pub(super) fn try_one(
     address: SocketAddr,
     timeout: Duration,
     control: &Control,

@@ -38,6 +38,7 @@ mod connect;
 mod control;
 mod event;
 mod outbox;
+pub mod probe;
 mod reader;
 mod reason;
 mod resolve;

@@ -83,6 +83,16 @@ impl Stream {
         self.socket.set_write_timeout(None)
     }
 
+    /// Bounds every wait of both halves from now on.
+    ///
+    /// # Errors
+    /// `TimedOut` when no time is left.
+    pub(super) fn limit(&self, deadline: Instant) -> io::Result<()> {
+        let left = Some(time_left(deadline)?);
+        self.socket.set_read_timeout(left)?;
+        self.socket.set_write_timeout(left)
+    }
+
     /// Ends every wait in [`Stream::connect`], [`ReadHalf::read`] and [`WriteHalf::write_vectored`], now and later. What
     /// had arrived before can still be read. An encrypted stream says goodbye before, if that takes no waiting.
     pub(super) fn shutdown(&self) {
@@ -130,6 +140,14 @@ fn time_left(deadline: Instant) -> io::Result<Duration> {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
         left => Ok(left),
     }
+}
+
+/// Whether a wait took as long as it may.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 fn uninterrupted<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {

@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, ProtocolVersion};
 
 use super::reason::os_words;
-use super::stream::Stream;
+use super::stream::{Stream, is_timeout};
 use crate::kafka::config::HostPort;
 use crate::tls::{Names, TlsConfig, explain, is_refusal};
 
@@ -69,6 +69,15 @@ impl Session {
             way_out: AtomicU8::new(FREE),
             has_identity,
         })
+    }
+
+    /// Which version of the protocol was agreed on.
+    pub(super) fn version(&self) -> &'static str {
+        match self.lock().protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS",
+        }
     }
 
     /// Opens what it can of `sealed`, which it moves on behind what was taken, into `buffer`.
@@ -251,7 +260,7 @@ impl TlsFailure {
     fn lost(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::ended(),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::other(
+            _ if is_timeout(error) => Self::other(
                 "it does not answer the TLS handshake: does this port speak TLS? Check KAFKA_SECURITY_PROTOCOL",
             ),
             _ => Self::other(&format!("the TLS handshake failed: {}", os_words(error))),
