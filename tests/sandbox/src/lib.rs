@@ -13,11 +13,12 @@ mod registry;
 mod sandbox;
 mod security;
 mod tls;
+mod tokens;
 
 pub use broker::batch::Record;
 pub use broker::faults::{Fault, FaultRule, Gate};
 pub use broker::log::BatchInfo;
-pub use broker::state::{Refused, State};
+pub use broker::state::{Login, Refused, State};
 pub use config::{
     Config, DEFAULT_MESSAGE_BYTES_MAX, DEFAULT_PARTITIONS, DEFAULT_TOPIC, SequenceRules,
     VersionRange,
@@ -25,5 +26,6 @@ pub use config::{
 pub use kafka_protocol::messages::ApiKey;
 pub use registry::{HttpRequest, Registry, RegistryFault, RegistrySettings};
 pub use sandbox::Sandbox;
-pub use security::Security;
+pub use security::{Mechanism, ScramLie, Security};
 pub use tls::{Handshake, ServerCertificate, Tls, TlsVersion};
+pub use tokens::Tokens;
