@@ -11,6 +11,7 @@
     clippy::indexing_slicing
 )]
 
+pub(crate) mod http;
 pub(crate) mod scram;
 pub(crate) mod tls;
 
