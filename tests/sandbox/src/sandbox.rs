@@ -14,10 +14,11 @@ use kafka_protocol::messages::ApiKey;
 use crate::broker::batch::Record;
 use crate::broker::faults::{Fault, FaultRule, Gate};
 use crate::broker::log::{self, BatchInfo};
-use crate::broker::state::{Partition, Refused, State};
+use crate::broker::state::{Login, Partition, Refused, State};
 use crate::broker::{self, Shared};
 use crate::config::Config;
 use crate::net::{Acceptor, Port};
+use crate::security::ScramLie;
 use crate::tls::Handshake;
 
 /// A running cluster.
@@ -48,7 +49,7 @@ impl Sandbox {
             ports.push(Port::reserve(port)?);
         }
         let numbers: Vec<u16> = ports.iter().map(|port| port.address().port()).collect();
-        let state = State::new(&numbers, &config.topics, config.announce);
+        let state = State::new(&numbers, &config);
         let shared = Arc::new(Shared::new(config, state)?);
         let mut nodes = Vec::new();
         for (id, port) in (1..).zip(ports) {
@@ -170,6 +171,23 @@ impl Sandbox {
         });
     }
 
+    /// Changes a user's password, or makes the user known. Sessions last until they end or are to be renewed.
+    pub fn set_password(&self, user: &str, password: &str) {
+        self.shared.update(|state| {
+            state.disturbed = true;
+            let passwords = &mut state.passwords;
+            passwords.insert(user.to_owned(), password.to_owned());
+        });
+    }
+
+    /// Lies in every SCRAM exchange from now on; `None`: no more.
+    pub fn lie_in_scram(&self, lie: Option<ScramLie>) {
+        self.shared.update(|state| {
+            state.disturbed = true;
+            state.scram_lie = lie;
+        });
+    }
+
     /// Orders a fault for requests to come.
     pub fn fault(&self, rule: FaultRule) {
         self.shared.update(|state| {
@@ -239,6 +257,11 @@ impl Sandbox {
     /// Every TLS handshake, in the order in which it ended, whether it came about or not.
     pub fn handshakes(&self) -> Vec<Handshake> {
         self.look(|state| state.handshakes().to_vec())
+    }
+
+    /// The clients that were let in by SASL, in order, re-authentications included.
+    pub fn logins(&self) -> Vec<Login> {
+        self.look(|state| state.logins().to_vec())
     }
 
     fn partitions<T>(&self, topic: &str, each: impl Fn(&Partition) -> T) -> Vec<T> {

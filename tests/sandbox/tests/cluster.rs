@@ -11,7 +11,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, FetchRequest,
-    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, TopicName,
+    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse,
+    SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use sandbox::{Config, Sandbox, VersionRange};
@@ -62,7 +63,7 @@ fn every_advertised_version_is_answered() {
     let sandbox = nodes(2);
     let mut client = Client::to(&sandbox);
     let offer = client.call(3, &api_versions()).unwrap();
-    assert_eq!((offer.error_code, offer.api_keys.len()), (0, 8));
+    assert_eq!((offer.error_code, offer.api_keys.len()), (0, 10));
     for offered in offer.api_keys {
         for version in offered.min_version..=offered.max_version {
             match ApiKey::try_from(offered.api_key).unwrap() {
@@ -72,12 +73,21 @@ fn every_advertised_version_is_answered() {
                     } else {
                         api_versions()
                     };
-                    assert_eq!(client.call(version, &request).unwrap().api_keys.len(), 8);
+                    assert_eq!(client.call(version, &request).unwrap().api_keys.len(), 10);
                 }
                 ApiKey::Metadata => {
                     let response = client.call(version, &metadata_of(TOPIC)).unwrap();
                     assert_eq!(leaders(&response), [1, 2, 1], "v{version}");
                     assert_eq!(response.brokers.len(), 2);
+                }
+                // There is no SASL on this listener, and the connection lives on.
+                ApiKey::SaslHandshake => {
+                    let request = SaslHandshakeRequest::default();
+                    assert_eq!(client.call(version, &request).unwrap().error_code, 34);
+                }
+                ApiKey::SaslAuthenticate => {
+                    let request = SaslAuthenticateRequest::default();
+                    assert_eq!(client.call(version, &request).unwrap().error_code, 34);
                 }
                 ApiKey::InitProducerId => {
                     assert_eq!(

@@ -2,73 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::PATIENCE;
+use common::http::{Http, TYPE};
 use sandbox::{Gate, Registry, RegistryFault, RegistrySettings};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const SHOE: &str = "syntax = \"proto3\";\nmessage Shoe { string id = 1; }\n";
-const TYPE: &str = "Content-Type: application/vnd.schemaregistry.v1+json\r\n";
-
-struct Http(BufReader<TcpStream>);
-
-impl Http {
-    fn to(registry: &Registry) -> Self {
-        let stream = TcpStream::connect(registry.url().strip_prefix("http://").unwrap()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn send(&mut self, method: &str, target: &str, headers: &str, body: &str) {
-        let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: registry\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-    }
-
-    /// Status, head and body.
-    fn receive(&mut self) -> (u16, String, String) {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(
-                self.0.read_line(&mut head).unwrap(),
-                0,
-                "cut short: {head:?}"
-            );
-        }
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head
-            .split("Content-Length: ")
-            .nth(1)
-            .unwrap()
-            .split("\r\n")
-            .next()
-            .unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut body).unwrap();
-        (status, head, String::from_utf8(body).unwrap())
-    }
-
-    fn get(&mut self, target: &str) -> (u16, Value) {
-        self.send("GET", target, "", "");
-        let (status, _, body) = self.receive();
-        (status, serde_json::from_str(&body).unwrap())
-    }
-
-    fn post(&mut self, target: &str, body: &Value) -> (u16, Value) {
-        self.send("POST", target, TYPE, &body.to_string());
-        let (status, _, body) = self.receive();
-        (status, serde_json::from_str(&body).unwrap())
-    }
-
-    fn is_closed(&mut self) -> bool {
-        self.0.read(&mut [0; 1]).unwrap() == 0
-    }
-}
 
 fn start() -> Registry {
     Registry::start(&RegistrySettings::default()).unwrap()

@@ -14,6 +14,7 @@ use kafka_protocol::protocol::Decodable;
 use super::faults::{Fault, Ordered};
 use super::produce::{self, Produced};
 use super::request::{Answer, Head, Request, decode_all_but, frame};
+use super::sasl::{Admission, Authenticator};
 use super::versions::{self, UNSUPPORTED_ANSWER_VERSION};
 use super::{Origin, Shared, fetch, metadata, topics};
 use crate::tls::{Handshake, Stream};
@@ -40,10 +41,12 @@ pub(crate) fn serve(shared: &Shared, node: i32, stream: TcpStream) {
     let Some(origin) = origin else { return };
     let note = |handshake| shared.update(|state| state.note_handshake(handshake));
     if let Some(stream) = Stream::accept(stream, shared.tls.as_ref(), note) {
+        let sasl = Authenticator::new(shared, origin.node);
         let connection = Connection {
             shared,
             origin,
             stream,
+            sasl,
         };
         // Whatever ended it, the client sees a closed connection and learns no more.
         let _ended = connection.run();
@@ -59,6 +62,7 @@ struct Connection<'a> {
     shared: &'a Shared,
     origin: Origin,
     stream: Stream,
+    sasl: Authenticator,
 }
 
 /// How a connection goes on after a request.
@@ -132,6 +136,9 @@ impl Connection<'_> {
         if head.client_id.is_empty() {
             self.wrong(Some(&head), "no client id");
         }
+        if let Some(next) = self.admit(&head)? {
+            return Ok(next);
+        }
         if !versions::is_supported(&self.shared.config, head.api, head.version) {
             return self.refuse_version(&head);
         }
@@ -167,8 +174,9 @@ impl Connection<'_> {
             }
             _ => {}
         }
-        let mut frame = match self.answer(head, request, ordered) {
-            Answer::Frame(frame) => frame,
+        let (mut frame, last) = match self.answer(head, request, ordered) {
+            Answer::Frame(frame) => (frame, false),
+            Answer::Last(frame) => (frame, true),
             Answer::Silent => return Ok(Next::Request),
             Answer::Cut => return Ok(Next::Cut),
         };
@@ -190,8 +198,33 @@ impl Connection<'_> {
         self.stream.write_all(&frame)?;
         Ok(match fault {
             Some(Fault::CloseAfter) => Next::Close,
+            _ if last => Next::Close,
             _ => Next::Request,
         })
+    }
+
+    /// Whether this API may be spoken now; if not, how the connection ends.
+    fn admit(&mut self, head: &Head) -> io::Result<Option<Next>> {
+        match self.sasl.admit(head.api) {
+            Admission::Pass => return Ok(None),
+            Admission::Close(wrong) => {
+                if let Some(wrong) = wrong {
+                    self.wrong(Some(head), wrong);
+                }
+                self.shared.update(|state| state.disturbed = true);
+            }
+            Admission::Illegal(wrong) => {
+                self.wrong(Some(head), wrong);
+                if let Some(Answer::Frame(frame)) = Authenticator::illegal(head) {
+                    self.stream.write_all(&frame)?;
+                }
+            }
+            Admission::Expired => self.shared.update(|state| {
+                state.disturbed = true;
+                state.expired_sessions += 1;
+            }),
+        }
+        Ok(Some(Next::Close))
     }
 
     /// Reads and forgets until the client gives up.
@@ -262,7 +295,7 @@ impl Connection<'_> {
         None
     }
 
-    fn answer(&self, head: &Head, request: &Request, ordered: Option<&Ordered>) -> Answer {
+    fn answer(&mut self, head: &Head, request: &Request, ordered: Option<&Ordered>) -> Answer {
         let (shared, origin, version) = (self.shared, self.origin, head.version);
         let flip = matches!(
             ordered.map(|ordered| &ordered.fault),
@@ -309,11 +342,24 @@ impl Connection<'_> {
                 wrongs.extend(wrong);
                 frame(head, id, version, &response)
             }
+            Request::SaslHandshake(request) => {
+                let verdict = self.sasl.handshake(shared, request, version, ordered);
+                wrongs.extend(verdict.wrong.map(str::to_owned));
+                verdict.frame(head, id)
+            }
+            Request::SaslAuthenticate(request) => {
+                let verdict = self.sasl.authenticate(shared, request, version, ordered);
+                wrongs.extend(verdict.wrong.map(str::to_owned));
+                verdict.frame(head, id)
+            }
             Request::ApiVersions(request) => {
                 let (response, wrong) = versions::answer(&shared.config, request, version, ordered);
                 wrongs.extend(wrong);
                 let unsupported = kafka_protocol::error::ResponseError::UnsupportedVersion.code();
                 let old = response.error_code == unsupported;
+                if response.error_code == 0 {
+                    self.sasl.versions_told();
+                }
                 frame(
                     head,
                     id,

@@ -14,6 +14,7 @@ mod metadata;
 mod produce;
 mod producer_state;
 mod request;
+mod sasl;
 pub(crate) mod state;
 mod topics;
 mod versions;

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest,
     InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, ResponseHeader,
+    SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 
@@ -24,6 +25,8 @@ pub(crate) struct Head {
 /// What goes back.
 pub(crate) enum Answer {
     Frame(BytesMut),
+    /// A frame, behind which the connection is closed.
+    Last(BytesMut),
     Silent,
     Cut,
 }
@@ -38,6 +41,8 @@ pub(crate) enum Request {
     ApiVersions(ApiVersionsRequest),
     CreateTopics(CreateTopicsRequest),
     InitProducerId(InitProducerIdRequest),
+    SaslHandshake(SaslHandshakeRequest),
+    SaslAuthenticate(SaslAuthenticateRequest),
 }
 
 impl Request {
@@ -60,6 +65,12 @@ impl Request {
             }
             ApiKey::InitProducerId => {
                 InitProducerIdRequest::decode(body, version).map(Self::InitProducerId)
+            }
+            ApiKey::SaslHandshake => {
+                SaslHandshakeRequest::decode(body, version).map(Self::SaslHandshake)
+            }
+            ApiKey::SaslAuthenticate => {
+                SaslAuthenticateRequest::decode(body, version).map(Self::SaslAuthenticate)
             }
             _ => return Ok(None),
         };

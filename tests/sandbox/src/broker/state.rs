@@ -12,11 +12,13 @@ use uuid::Uuid;
 use super::faults::Faults;
 use super::log::PartitionLog;
 use super::producer_state::Producers;
+use crate::config::Config;
+use crate::security::{Mechanism, ScramLie};
 use crate::tls::Handshake;
 
 /// The leader of a partition that has none.
 pub(crate) const NO_LEADER: i32 = -1;
-/// How many violations, refusals and handshakes are kept.
+/// How many violations, refusals, handshakes and logins are kept.
 const NOTES_MAX: usize = 10_000;
 /// How many violations are printed; the rest is only counted.
 const ANNOUNCED_MAX: u64 = 20;
@@ -30,6 +32,12 @@ pub struct State {
     pub(crate) next_producer_id: i64,
     /// A fault or a change of the cluster has happened: sequences may rightly be out of order from here on.
     pub(crate) disturbed: bool,
+    /// By user. They may change while sessions last.
+    pub(crate) passwords: HashMap<String, String>,
+    pub(crate) scram_lie: Option<ScramLie>,
+    pub(crate) denied_logins: u64,
+    pub(crate) expired_sessions: u64,
+    logins: Vec<Login>,
     announce: bool,
     violations: Vec<String>,
     violation_count: u64,
@@ -80,6 +88,21 @@ pub struct Refused {
     pub message: String,
 }
 
+/// A client that was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The node that it showed itself to.
+    pub node: i32,
+    /// How.
+    pub mechanism: Mechanism,
+    /// Who it is: the user, or the token's subject.
+    pub user: String,
+    /// Whether it had been let in before on the same connection (KIP-368).
+    pub again: bool,
+    /// SASL extensions (KIP-342), in the order in which they came.
+    pub extensions: Vec<(String, String)>,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     bytes: usize,
@@ -87,7 +110,7 @@ struct Kept {
 }
 
 impl State {
-    pub(crate) fn new(ports: &[u16], topics: &[(String, usize)], announce: bool) -> Self {
+    pub(crate) fn new(ports: &[u16], config: &Config) -> Self {
         let nodes = (1..).zip(ports).map(|(id, &port)| Node {
             id,
             port,
@@ -101,7 +124,12 @@ impl State {
             faults: Faults::default(),
             next_producer_id: 1000,
             disturbed: false,
-            announce,
+            passwords: config.security.passwords(),
+            scram_lie: None,
+            denied_logins: 0,
+            expired_sessions: 0,
+            logins: Vec::new(),
+            announce: config.announce,
             violations: Vec::new(),
             violation_count: 0,
             refusals: Vec::new(),
@@ -110,7 +138,7 @@ impl State {
             kept: Kept::default(),
             topics_created: 0,
         };
-        for (name, partitions) in topics {
+        for (name, partitions) in &config.topics {
             state.create_topic(name, *partitions);
         }
         state
@@ -177,6 +205,32 @@ impl State {
     /// Every TLS handshake, in the order in which it ended, whether it came about or not.
     pub fn handshakes(&self) -> &[Handshake] {
         &self.handshakes
+    }
+
+    /// The clients that were let in by SASL, in order, re-authentications included.
+    pub fn logins(&self) -> &[Login] {
+        &self.logins
+    }
+
+    /// How often a client authenticated again on a connection that lived on.
+    pub fn reauthentications(&self) -> usize {
+        self.logins.iter().filter(|login| login.again).count()
+    }
+
+    /// How often a client was not let in.
+    pub fn denied_logins(&self) -> u64 {
+        self.denied_logins
+    }
+
+    /// How many connections were cut because a request came after the end of their session.
+    pub fn expired_sessions(&self) -> u64 {
+        self.expired_sessions
+    }
+
+    pub(crate) fn note_login(&mut self, login: Login) {
+        if self.logins.len() < NOTES_MAX {
+            self.logins.push(login);
+        }
     }
 
     pub(crate) fn note_handshake(&mut self, handshake: Handshake) {

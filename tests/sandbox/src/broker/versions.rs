@@ -12,7 +12,7 @@ use super::topics::throttle_ms;
 use crate::config::Config;
 
 /// API, lowest version, highest version.
-const SUPPORTED: [(ApiKey, i16, i16); 8] = [
+const SUPPORTED: [(ApiKey, i16, i16); 10] = [
     (ApiKey::Produce, 3, 12),
     (ApiKey::Fetch, 4, 12),
     (ApiKey::ListOffsets, 1, 7),
@@ -22,6 +22,9 @@ const SUPPORTED: [(ApiKey, i16, i16); 8] = [
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::InitProducerId, 0, 5),
+    // Version 0 is advertised, as brokers do and librdkafka wants it, and ends in a violation.
+    (ApiKey::SaslHandshake, 0, 1),
+    (ApiKey::SaslAuthenticate, 0, 2),
 ];
 /// The version of an answer that says the version was not supported.
 pub(crate) const UNSUPPORTED_ANSWER_VERSION: i16 = 0;

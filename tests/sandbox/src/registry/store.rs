@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::http::{HttpRequest, query_is_true, segments};
+use crate::http::{HttpRequest, query_is_true, segments};
 
 /// What the registry's documentation and servers call its content.
 const CONTENT_TYPES: [&str; 3] = [

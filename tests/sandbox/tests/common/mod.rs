@@ -11,6 +11,8 @@
     clippy::indexing_slicing
 )]
 
+pub(crate) mod http;
+pub(crate) mod scram;
 pub(crate) mod tls;
 
 use std::io::{self, Read, Write};

@@ -1,11 +1,12 @@
-//! Just enough HTTP/1.1 for a registry: requests off a connection, responses onto it, keep-alive.
+//! Just enough HTTP/1.1: requests off a connection, responses onto it, keep-alive.
 //!
 //! Heads and bodies are bounded; a body comes by `Content-Length` or chunked. A request that cannot be understood ends
-//! the connection after a 400. Knows nothing of schemas.
+//! the connection after a 400. Knows nothing of what is asked.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+
+use crate::tls::Stream;
 
 /// The largest head taken, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -52,8 +53,25 @@ pub(crate) struct HttpResponse {
     pub(crate) body: Vec<u8>,
 }
 
+impl HttpResponse {
+    pub(crate) fn new(status: u16, content_type: &str, body: String) -> Self {
+        let response = Self {
+            status,
+            headers: Vec::new(),
+            body: body.into_bytes(),
+        };
+        response.with("Content-Type", content_type)
+    }
+
+    /// With another header.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
 /// Reads the next request; `None` when the client has closed the connection between two.
-pub(crate) fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option<HttpRequest>> {
+pub(crate) fn read_request(from: &mut BufReader<Stream>) -> io::Result<Option<HttpRequest>> {
     let Some(head) = read_head(from)? else {
         return Ok(None);
     };
@@ -89,7 +107,7 @@ pub(crate) fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option
 }
 
 /// Sends a response; the connection stays open.
-pub(crate) fn write_response(to: &mut TcpStream, response: &HttpResponse) -> io::Result<()> {
+pub(crate) fn write_response(to: &mut Stream, response: &HttpResponse) -> io::Result<()> {
     let mut head = format!(
         "HTTP/1.1 {} {}\r\n",
         response.status,
@@ -121,7 +139,7 @@ pub(crate) fn query_is_true(target: &str, name: &str) -> bool {
         .any(|pair| pair.split_once('=') == Some((name, "true")))
 }
 
-fn read_head(from: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
+fn read_head(from: &mut BufReader<Stream>) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     loop {
         let left = (HEAD_BYTES_MAX - head.len()) as u64;
@@ -139,7 +157,7 @@ fn read_head(from: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn read_body(from: &mut BufReader<TcpStream>, request: &HttpRequest) -> io::Result<Vec<u8>> {
+fn read_body(from: &mut BufReader<Stream>, request: &HttpRequest) -> io::Result<Vec<u8>> {
     if request
         .header("transfer-encoding")
         .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
@@ -157,7 +175,7 @@ fn read_body(from: &mut BufReader<TcpStream>, request: &HttpRequest) -> io::Resu
     Ok(body)
 }
 
-fn read_chunks(from: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+fn read_chunks(from: &mut BufReader<Stream>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let line = read_line(from)?;
@@ -177,7 +195,7 @@ fn read_chunks(from: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
     }
 }
 
-fn read_line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
+fn read_line(from: &mut BufReader<Stream>) -> io::Result<String> {
     let mut line = String::new();
     from.by_ref()
         .take(CHUNK_LINE_BYTES_MAX)
@@ -188,7 +206,7 @@ fn read_line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
     }
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
