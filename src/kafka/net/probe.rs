@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::connect::try_one;
 use super::control::Control;
 use super::outbox::{Outbox, SLICES_PER_WRITE_MAX};
-use super::reason::{Peer, connect_words};
+use super::reason::{Peer, Reason, connect_words};
 use super::resolve;
 use super::stream::{ReadHalf, Stream, WriteHalf};
 use super::tls::Session;
@@ -30,6 +30,24 @@ pub struct Probe {
     stream: Arc<Stream>,
     deframer: Deframer,
     halves: Option<(ReadHalf, WriteHalf)>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeFailure {
+    /// One line that names the peer.
+    pub words: String,
+    /// One side does not accept the other's certificate.
+    pub is_refusal: bool,
+}
+
+impl From<Reason> for ProbeFailure {
+    fn from(reason: Reason) -> Self {
+        Self {
+            words: reason.words,
+            is_refusal: reason.is_refusal,
+        }
+    }
 }
 
 /// The addresses of a host.
@@ -89,8 +107,8 @@ impl Probe {
     /// Sends a request and waits for its answer: a frame without its length.
     ///
     /// # Errors
-    /// One line that names the peer.
-    pub fn ask(&mut self, request: RequestFrame) -> Result<Vec<u8>, String> {
+    /// Why there is none; nothing more can be asked then.
+    pub fn ask(&mut self, request: RequestFrame) -> Result<Vec<u8>, ProbeFailure> {
         let deadline = Instant::now() + self.timeout;
         let stream = &self.stream;
         let (reader, writer) = self.halves.get_or_insert_with(|| {
@@ -116,19 +134,19 @@ impl Probe {
             match self.deframer.next_frame() {
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {}
-                Err(error) => return Err(self.peer.has(&error)),
+                Err(error) => return Err(Reason::from(self.peer.has(&error)).into()),
             }
             let read = stream
                 .limit(deadline)
                 .and_then(|()| reader.read(&mut buffer));
             match read {
-                Ok(0) => return Err(self.peer.closed()),
+                Ok(0) => return Err(Reason::from(self.peer.closed()).into()),
                 Ok(bytes) => self.deframer.push(buffer.get(..bytes).unwrap_or_default()),
                 Err(error) if super::stream::is_timeout(&error) => {
                     let words = format!("no answer within {:.1?}", self.timeout);
-                    return Err(self.peer.has(&words));
+                    return Err(Reason::from(self.peer.has(&words)).into());
                 }
-                Err(error) => return Err(self.peer.lost(&error).words),
+                Err(error) => return Err(self.peer.lost(&error).into()),
             }
         }
     }
