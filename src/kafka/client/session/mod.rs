@@ -8,30 +8,26 @@
 //! the oldest request that expects an answer is the one that a frame answers; anything else poisons the connection. A session
 //! never decides what to send; it only refuses what its broker does not speak.
 
+mod versions;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use versions::Versions;
+
 use super::partition::BatchId;
-use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::codec::DecodeError;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    EncodeBody, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse, Request, decode_response, encode_produce, encode_request,
-    negotiate,
+    ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, EncodeBody,
+    InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse, decode_response, encode_produce, encode_request,
 };
 
-/// Where negotiation starts: what every broker since 2.4 speaks; version 4 says nothing that a producer needs.
-const API_VERSIONS_FIRST: i16 = 3;
 /// How long an answer that any broker can give may take before another broker is asked.
 pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// A broker that asks for longer silence is not believed further than this.
 const THROTTLE_MS_MAX: i32 = 60_000;
-/// Software name and version that brokers show in their metrics (KIP-511).
-const SOFTWARE_NAME: &str = env!("CARGO_PKG_NAME");
-const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// A batch within a Produce request: which partition's, and which.
 pub(super) type SentBatch = (usize, BatchId);
 
@@ -83,18 +79,9 @@ enum Asked {
 struct InFlight {
     correlation_id: i32,
     version: i16,
-    deadline: Instant,
+    sent_at: Instant,
     answered: bool,
     asked: Asked,
-}
-
-/// The highest versions that both sides speak.
-#[derive(Debug, Clone, Copy)]
-struct Versions {
-    metadata: i16,
-    produce: i16,
-    init_producer_id: Option<i16>,
-    create_topics: Option<i16>,
 }
 
 /// See the module.
@@ -164,7 +151,10 @@ impl Session {
     /// The next instant at which [`Session::overdue`] may say something.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Ready => self.in_flight.front().map(|asked| asked.deadline),
+            Stage::Ready => {
+                let oldest = self.in_flight.front()?;
+                Some(oldest.sent_at + self.request_timeout)
+            }
             Stage::Connecting | Stage::Negotiating => Some(self.connect_deadline),
         }
     }
@@ -172,8 +162,7 @@ impl Session {
     /// Until when an answer that is awaited is not late, if one is.
     pub(super) fn answers_until(&self) -> Option<Instant> {
         let oldest = self.in_flight.iter().find(|asked| asked.answered)?;
-        let since = oldest.deadline.checked_sub(self.request_timeout)?;
-        Some(since + ANSWER_PATIENCE)
+        Some(oldest.sent_at + ANSWER_PATIENCE)
     }
 
     /// No answer is late: what any broker can be asked may be asked here.
@@ -202,8 +191,7 @@ impl Session {
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
         let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
-        let sent_at = oldest.deadline.checked_sub(self.request_timeout)?;
-        Some(sent_at.max(self.silent_from?))
+        Some(oldest.sent_at.max(self.silent_from?))
     }
 
     /// Unanswered Produce requests.
@@ -234,15 +222,7 @@ impl Session {
     /// The connection stands: ask which versions the broker speaks.
     pub(super) fn handle_connected(&mut self, now: Instant) -> RequestFrame {
         self.stage = Stage::Negotiating;
-        self.api_versions(API_VERSIONS_FIRST, now)
-    }
-
-    fn api_versions(&mut self, version: i16, now: Instant) -> RequestFrame {
-        let request = ApiVersionsRequest {
-            client_software_name: SOFTWARE_NAME,
-            client_software_version: SOFTWARE_VERSION,
-        };
-        self.ask(Asked::ApiVersions, version, &request, now)
+        self.negotiate(now)
     }
 
     /// Asks for the topic's partitions and their leaders. `None` before the session is ready, as for all requests.
@@ -347,11 +327,10 @@ impl Session {
         now: Instant,
     ) {
         self.last_used = now;
-        let deadline = now + self.request_timeout;
         self.in_flight.push_back(InFlight {
             correlation_id,
             version,
-            deadline,
+            sent_at: now,
             answered,
             asked,
         });
@@ -429,42 +408,6 @@ impl Session {
         }
     }
 
-    fn handle_versions(
-        &mut self,
-        asked_version: i16,
-        response: &ApiVersionsResponse,
-        now: Instant,
-    ) -> Result<Answer, SessionError> {
-        if response.error == ErrorCode::UNSUPPORTED_VERSION {
-            let hinted = response
-                .api_versions
-                .iter()
-                .find(|range| range.api_key == ApiKey::ApiVersions as i16);
-            let next = hinted.map_or(0, |range| range.max_version);
-            if next >= asked_version || next < 0 {
-                return Err(SessionError::Broken(format!(
-                    "refused version {asked_version} of ApiVersions and offered {next}"
-                )));
-            }
-            return Ok(Answer::Renegotiate(self.api_versions(next, now)));
-        }
-        if !response.error.is_ok() {
-            return Err(SessionError::Broken(format!(
-                "ApiVersions answered with {}",
-                response.error
-            )));
-        }
-        self.versions = Some(Versions {
-            metadata: needed::<MetadataRequest<'_>>(response, "Metadata")?,
-            produce: needed::<ProduceRequest<'_>>(response, "Produce")?,
-            init_producer_id: offered::<InitProducerIdRequest>(response),
-            create_topics: offered::<CreateTopicsRequest<'_>>(response),
-        });
-        self.stage = Stage::Ready;
-        self.throttle(response.throttle_time_ms, asked_version >= 2, now);
-        Ok(Answer::Negotiated)
-    }
-
     /// From the given version on a broker has already delayed nothing and expects us to keep silent (KIP-219).
     fn throttle(&mut self, throttle_time_ms: i32, ours_to_wait: bool, now: Instant) {
         if ours_to_wait && throttle_time_ms > 0 {
@@ -475,25 +418,4 @@ impl Session {
             self.quiet_until = self.quiet_until.max(Some(now + wait));
         }
     }
-}
-
-fn offered<R: Request>(response: &ApiVersionsResponse) -> Option<i16> {
-    let range = response
-        .api_versions
-        .iter()
-        .find(|range| range.api_key == R::API as i16)?;
-    negotiate::<R>(range.min_version, range.max_version)
-}
-
-fn needed<R: Request>(response: &ApiVersionsResponse, name: &str) -> Result<i16, SessionError> {
-    offered::<R>(response).ok_or_else(|| {
-        let (ours_min, ours_max) = (R::VERSIONS.start(), R::VERSIONS.end());
-        let theirs = response.api_versions.iter().find(|range| range.api_key == R::API as i16).map_or_else(
-            || "none".to_owned(),
-            |range| format!("{} to {}", range.min_version, range.max_version),
-        );
-        SessionError::TooOld(format!(
-            "speaks {theirs} of {name}, we speak {ours_min} to {ours_max}: Kafka 1.0 or later is needed"
-        ))
-    })
 }
