@@ -47,6 +47,16 @@ impl SaslError {
         !matches!(self, Self::NoToken)
     }
 
+    /// All there is to say, in one line.
+    pub fn line(&self, mechanism: &str) -> String {
+        let verb = match self {
+            Self::Refused(_) => "refused",
+            _ => "failed",
+        };
+        let advice = self.advice();
+        format!("authentication by {mechanism} {verb}: {self}; {advice}")
+    }
+
     /// What a user can do about it.
     pub fn advice(&self) -> &'static str {
         match self {

@@ -13,6 +13,8 @@
 //! draws no random numbers: the nonce is an argument.
 
 mod error;
+mod message;
+mod nonce;
 mod oauthbearer;
 mod plain;
 mod scram;
@@ -22,18 +24,14 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 pub use error::SaslError;
+pub use message::Message;
+pub use nonce::{Nonce, Nonces};
 
 use super::config::{Sasl, ScramHash};
 use crate::foreign::is_showable;
 use crate::secret::{HIDDEN, Secret};
 use oauthbearer::OAuthBearer;
 use scram::Scram;
-
-/// What a client sends. Wiped when it is dropped.
-pub type Message = Zeroizing<Vec<u8>>;
-
-/// Random bytes, never used twice, by which a SCRAM client knows that an answer is to its own question.
-pub type Nonce = [u8; 32];
 
 /// A longer challenge is not looked at. The longest that is of use, an error of `OAUTHBEARER`, has some hundred bytes.
 const CHALLENGE_BYTES_MAX: usize = 16 << 10;

@@ -29,7 +29,7 @@ pub(super) fn message(
         .sum();
     let bytes = header.len() + scheme.len() + token.len() + extension_bytes + 2;
     // As long as it becomes, so that no shorter copy is left behind.
-    let mut message = Message::new(Vec::with_capacity(bytes));
+    let mut message = Vec::with_capacity(bytes);
     message.extend_from_slice(header);
     message.extend_from_slice(scheme);
     message.extend_from_slice(token.as_bytes());
@@ -41,7 +41,7 @@ pub(super) fn message(
         message.push(END);
     }
     message.push(END);
-    Ok(message)
+    Ok(Message::new(message))
 }
 
 /// Names are letters (`key`), values are visible characters, spaces and line ends (`value`): RFC 7628, section 3.1.

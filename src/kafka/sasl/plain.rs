@@ -20,10 +20,10 @@ pub(super) fn message(login: &Login) -> Result<Message, SaslError> {
         }
     }
     // As long as it becomes, so that no shorter copy is left behind.
-    let mut message = Message::new(Vec::with_capacity(2 + user.len() + password.len()));
+    let mut message = Vec::with_capacity(2 + user.len() + password.len());
     message.push(0);
     message.extend_from_slice(user.as_bytes());
     message.push(0);
     message.extend_from_slice(password.as_bytes());
-    Ok(message)
+    Ok(Message::new(message))
 }

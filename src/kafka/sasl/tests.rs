@@ -26,7 +26,7 @@ fn begin(sasl: &Sasl) -> Result<(Exchange, String), SaslError> {
 }
 
 fn text(message: &Message) -> String {
-    String::from_utf8(message.to_vec()).unwrap()
+    String::from_utf8(message.expose().to_vec()).unwrap()
 }
 
 fn sent(step: Result<Step, SaslError>) -> String {
@@ -215,9 +215,16 @@ fn a_scram_nonce_is_needed_and_is_in_the_first_message() {
     let sasl = Sasl::Scram(ScramHash::Sha256, login("u", "p"));
     let error = Exchange::begin(&sasl, None, None).unwrap_err();
     assert_eq!(error, SaslError::NoNonce);
-    let (_, one) = Exchange::begin(&sasl, Some(&[1; 32]), None).unwrap();
-    let (_, two) = Exchange::begin(&sasl, Some(&[2; 32]), None).unwrap();
-    assert_ne!(one, two);
+    let mut nonces = Nonces::new([1; 32]);
+    let first = |nonces: &mut Nonces| {
+        let (_, first) = Exchange::begin(&sasl, Some(&nonces.draw()), None).unwrap();
+        text(&first)
+    };
+    let drawn = [first(&mut nonces), first(&mut nonces)];
+    assert_ne!(drawn[0], drawn[1]);
+    let mut again = Nonces::new([1; 32]);
+    assert_eq!(first(&mut again), drawn[0], "the same key, the same nonces");
+    assert_ne!(first(&mut Nonces::new([2; 32])), drawn[0]);
 }
 
 #[test]
@@ -282,14 +289,16 @@ fn oauthbearer_refuses_what_would_end_a_field_early() {
 
 #[test]
 fn a_secret_that_the_server_repeats_is_not_shown_and_words_are_bounded() {
-    let (exchange, _) = begin(&Sasl::Plain(login("key", "hunter2"))).unwrap();
+    let sasl = Sasl::Plain(login("key", "hunter2"));
+    let (exchange, first) = Exchange::begin(&sasl, None, None).unwrap();
     let error = exchange.refused(Some("bad\r\npassword hunter2 of key"));
     assert_eq!(error.to_string(), "badpassword [hidden] of key");
     let error = exchange.refused(Some("hun\u{200b}ter2"));
     assert_eq!(error.to_string(), "[hidden]");
     let cut = format!("{}hunter2", "x".repeat(WORDS_CHARS_MAX - 3));
     assert!(!exchange.refused(Some(&cut)).to_string().contains("hun"));
-    assert!(!format!("{exchange:?}").contains("hunter2"));
+    let printed = format!("{exchange:?} {first:?}");
+    assert_eq!(printed, "Exchange { mechanism: \"PLAIN\", .. } [hidden]");
     let error = exchange.refused(Some(&"long".repeat(1000)));
     assert_eq!(error.to_string().len(), WORDS_CHARS_MAX);
     let (exchange, _) = begin(&bearer(&[])).unwrap();

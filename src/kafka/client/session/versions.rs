@@ -5,12 +5,14 @@
 
 use std::time::Instant;
 
+use super::super::credentials::Credentials;
 use super::{Answer, Asked, Session, SessionError, Stage};
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, InitProducerIdRequest,
-    MetadataRequest, ProduceRequest, Request, negotiate,
+    MetadataRequest, ProduceRequest, Request, SaslAuthenticateRequest, SaslHandshakeRequest,
+    negotiate,
 };
 
 /// Where negotiation starts: what every broker since 2.4 speaks; version 4 says nothing that a producer needs.
@@ -26,6 +28,8 @@ pub(super) struct Versions {
     pub(super) produce: i16,
     pub(super) init_producer_id: Option<i16>,
     pub(super) create_topics: Option<i16>,
+    /// Only where it is needed.
+    pub(super) sasl_authenticate: Option<i16>,
 }
 
 impl Session {
@@ -46,6 +50,7 @@ impl Session {
         &mut self,
         asked_version: i16,
         response: &ApiVersionsResponse,
+        credentials: &mut Credentials,
         now: Instant,
     ) -> Result<Answer, SessionError> {
         if response.error == ErrorCode::UNSUPPORTED_VERSION {
@@ -59,7 +64,7 @@ impl Session {
                     "refused version {asked_version} of ApiVersions and offered {next}"
                 )));
             }
-            return Ok(Answer::Renegotiate(self.api_versions(next, now)));
+            return Ok(Answer::Next(self.api_versions(next, now)));
         }
         if !response.error.is_ok() {
             return Err(SessionError::Broken(format!(
@@ -67,14 +72,26 @@ impl Session {
                 response.error
             )));
         }
+        let sasl_authenticate = if credentials.mechanism().is_some() {
+            needed::<SaslHandshakeRequest<'_>>(response, "SaslHandshake")?;
+            let version = needed::<SaslAuthenticateRequest<'_>>(response, "SaslAuthenticate")?;
+            Some(version)
+        } else {
+            None
+        };
         self.versions = Some(Versions {
             metadata: needed::<MetadataRequest<'_>>(response, "Metadata")?,
             produce: needed::<ProduceRequest<'_>>(response, "Produce")?,
             init_producer_id: offered::<InitProducerIdRequest>(response),
             create_topics: offered::<CreateTopicsRequest<'_>>(response),
+            sasl_authenticate,
         });
-        self.stage = Stage::Ready;
         self.throttle(response.throttle_time_ms, asked_version >= 2, now);
+        if let Some(begun) = self.authenticate(credentials, now) {
+            let begun = begun.map(Answer::Next);
+            return begun.map_err(SessionError::Unauthenticated);
+        }
+        self.stage = Stage::Ready;
         Ok(Answer::Negotiated)
     }
 }
