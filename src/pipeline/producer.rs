@@ -25,7 +25,7 @@ use crate::report::time::now_ms;
 /// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other. It bounds how many
 /// there are; how much memory they take is bounded by each link, which lets few of its frames wait.
 const LINK_EVENTS_MAX: usize = 1024;
-/// Requests beside the Produce ones that one connection can have waiting: versions, metadata, producer id, topic.
+/// Requests beside the Produce ones that one connection can have waiting: versions, authentication, metadata, producer id, topic.
 const CONTROL_REQUESTS_MAX: usize = 8;
 
 /// What the producer thread needs.
@@ -55,7 +55,12 @@ pub(super) struct ProducerOutcome {
 /// Runs until the chunks' channel is disconnected and everything is answered or given up.
 pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
     let (events_in, events) = bounded(LINK_EVENTS_MAX);
-    let client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
+    let mut client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
+    let mut nonce_key = [0; 32];
+    // Without random numbers the client itself says what it cannot do.
+    if graviola::random::fill(&mut nonce_key).is_ok() {
+        client.set_nonce_key(nonce_key);
+    }
     let requests_max = inputs.config.max_in_flight + CONTROL_REQUESTS_MAX;
     Producer {
         client,
