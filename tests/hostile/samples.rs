@@ -105,7 +105,15 @@ fn tagged(flexible: bool) -> BTreeMap<i32, Bytes> {
 
 fn api_versions(version: i16) -> ApiVersionsResponse {
     let flexible = version >= ApiVersionsRequest::FLEXIBLE_SINCE;
-    let ranges = [(0, 3, 12), (3, 0, 12), (18, 0, 4), (19, 2, 7), (22, 0, 5)];
+    let ranges = [
+        (0, 3, 12),
+        (3, 0, 12),
+        (17, 0, 1),
+        (18, 0, 4),
+        (19, 2, 7),
+        (22, 0, 5),
+        (36, 0, 2),
+    ];
     let ranges = ranges.map(|(key, min, max)| {
         ApiVersion::default()
             .with_api_key(key)

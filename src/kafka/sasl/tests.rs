@@ -288,6 +288,41 @@ fn oauthbearer_refuses_what_would_end_a_field_early() {
 }
 
 #[test]
+fn whatever_a_server_sends_is_an_answer_or_an_error() {
+    let mut random = fastrand::Rng::with_seed(39);
+    let ours = scram::printable(&NONCE);
+    // Too few iterations, so that most of what comes of it is not computed.
+    let first = format!("r={ours}theirs,s=c2FsdA==,i=95,x=y");
+    let json = r#"{"status":"invalid_token","scope":"kafka"}"#;
+    let mechanisms = [
+        (
+            Sasl::Scram(ScramHash::Sha256, login("u", "p")),
+            first.as_str(),
+        ),
+        (bearer(&[]), json),
+        (Sasl::Plain(login("u", "p")), ""),
+    ];
+    for (sasl, sound) in &mechanisms {
+        for _ in 0..2000 {
+            let mut challenge = sound.as_bytes().to_vec();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..=challenge.len());
+                if at < challenge.len() && random.bool() {
+                    challenge.remove(at);
+                } else {
+                    challenge.insert(at, random.u8(..));
+                }
+            }
+            let (mut exchange, _) = begin(sasl).unwrap();
+            if let Err(error) = exchange.step(&challenge) {
+                let line = error.line(exchange.mechanism());
+                assert!(line.chars().all(is_showable), "{line:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_the_server_repeats_is_not_shown_and_words_are_bounded() {
     let sasl = Sasl::Plain(login("key", "hunter2"));
     let (exchange, first) = Exchange::begin(&sasl, None, None).unwrap();
