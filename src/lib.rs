@@ -24,7 +24,8 @@
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
 //! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours but `foreign` |
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
-//! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
+//! | [`kafka::sasl`] | proving who we are: PLAIN, SCRAM, OAUTHBEARER as steps of challenge and response | `kafka`'s plain `config` |
+//! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire`, `kafka::sasl` |
 //! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
 //! | [`tls`] | what is trusted on encrypted connections, and who we are there | `crypto`, `foreign` |
 //! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
@@ -34,7 +35,7 @@
 //! | [`secret`] | text that must never be seen, wiped when it is dropped | nothing of ours; whoever handles secrets imports it |
 //! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
-//! `kafka::wire`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
+//! `kafka::wire`, `kafka::sasl`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
 //! time and seeds are arguments. `tests/tidy.rs` holds the house to all of this.
 //!
 //! # Where to start reading

@@ -28,7 +28,8 @@ const STEPS_MAX: usize = 300;
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let acks = [Acks::All, Acks::Leader, Acks::None][usize::from(input.byte() % 3)];
-    let mut rig = Rig::new(acks, input.byte().into());
+    let password = (input.byte() % 2 != 0).then_some("a-password");
+    let mut rig = Rig::new(acks, password, input.byte().into());
     // Most of what is worth a look begins when records can be pushed.
     if input.byte() % 4 != 0 {
         rig.serve(None);

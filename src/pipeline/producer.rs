@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use super::chunk::Chunk;
 use super::shutdown::{Stop, StopReason};
 use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
-use crate::kafka::config::ProducerConfig;
+use crate::kafka::config::{ProducerConfig, Sasl};
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
 use crate::report::recovery::Recoveries;
 use crate::report::repeat::ErrorSummary;
@@ -25,7 +25,7 @@ use crate::report::time::now_ms;
 /// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other. It bounds how many
 /// there are; how much memory they take is bounded by each link, which lets few of its frames wait.
 const LINK_EVENTS_MAX: usize = 1024;
-/// Requests beside the Produce ones that one connection can have waiting: versions, metadata, producer id, topic.
+/// Requests beside the Produce ones that one connection can have waiting: versions, authentication, metadata, producer id, topic.
 const CONTROL_REQUESTS_MAX: usize = 8;
 
 /// What the producer thread needs.
@@ -55,7 +55,15 @@ pub(super) struct ProducerOutcome {
 /// Runs until the chunks' channel is disconnected and everything is answered or given up.
 pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
     let (events_in, events) = bounded(LINK_EVENTS_MAX);
-    let client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
+    let mut client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
+    let mut nonce_key = [0; 32];
+    // Only SCRAM needs it, and only where there is SCRAM is the processor known to do cryptography. Without random numbers the
+    // client itself says what it cannot do.
+    if matches!(inputs.config.sasl, Some(Sasl::Scram(..)))
+        && graviola::random::fill(&mut nonce_key).is_ok()
+    {
+        client.set_nonce_key(nonce_key);
+    }
     let requests_max = inputs.config.max_in_flight + CONTROL_REQUESTS_MAX;
     Producer {
         client,

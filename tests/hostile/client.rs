@@ -20,8 +20,10 @@ const LONG: Duration = Duration::from_secs(2);
 const UNKNOWN_TOPIC: i16 = 3;
 
 /// What the client waits for.
-const STATES: [ApiKey; 5] = [
+const STATES: [ApiKey; 7] = [
     ApiKey::ApiVersions,
+    ApiKey::SaslHandshake,
+    ApiKey::SaslAuthenticate,
     ApiKey::Metadata,
     ApiKey::InitProducerId,
     ApiKey::CreateTopics,
@@ -30,7 +32,8 @@ const STATES: [ApiKey; 5] = [
 
 /// A client that waits for the answer to `api`, on which connection, and what it asked.
 fn waiting_for(api: ApiKey) -> (Rig, ConnectionId, Asked) {
-    let mut rig = Rig::new(Acks::All, 1);
+    let authenticates = matches!(api, ApiKey::SaslHandshake | ApiKey::SaslAuthenticate);
+    let mut rig = Rig::new(Acks::All, authenticates.then_some("a-password"), 1);
     if api == ApiKey::CreateTopics {
         rig.serve(Some(ApiKey::Metadata));
         let asker = rig.awaiting(ApiKey::Metadata)[0];

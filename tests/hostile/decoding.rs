@@ -5,7 +5,7 @@ use continuous_producer::kafka::wire::codec::{DecodeError, ELEMENT_BYTES_MAX};
 use continuous_producer::kafka::wire::frame::FRAME_BYTES_MAX;
 use continuous_producer::kafka::wire::message::{
     ApiKey, ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest, MetadataRequest,
-    ProduceRequest, decode_response,
+    ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
 };
 
 /// An empty topic of a Produce response takes 3 bytes of a frame and 48 of memory, for a moment twice while its array grows.
@@ -43,6 +43,12 @@ pub(crate) fn decode(
             }
             ApiKey::CreateTopics => {
                 decode_response::<CreateTopicsRequest>(frame, correlation_id, version).map(drop)
+            }
+            ApiKey::SaslHandshake => {
+                decode_response::<SaslHandshakeRequest>(frame, correlation_id, version).map(drop)
+            }
+            ApiKey::SaslAuthenticate => {
+                decode_response::<SaslAuthenticateRequest>(frame, correlation_id, version).map(drop)
             }
         };
     });

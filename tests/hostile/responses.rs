@@ -23,7 +23,7 @@ fn seeded(seed: u64, sample: &Sample) -> Seeded {
 #[test]
 fn every_sample_is_sound() {
     let samples = all();
-    assert_eq!(samples.len(), 5 + 12 + 10 + 6 + 6);
+    assert_eq!(samples.len(), 5 + 12 + 10 + 6 + 6 + 1 + 3);
     for sample in samples {
         let Sample { api, version, .. } = sample;
         decode(api, version, sample.correlation_id, &sample.frame)

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use continuous_producer::foreign::is_showable;
 use continuous_producer::kafka::client::{Action, Client, ConnectionId, Event, Record};
 use continuous_producer::kafka::config::{
-    Acks, Compression, HostPort, MessageKey, NewTopic, ProducerConfig,
+    Acks, Compression, HostPort, Login, MessageKey, NewTopic, ProducerConfig, Sasl,
 };
 use continuous_producer::kafka::wire::frame::RequestFrame;
 use continuous_producer::kafka::wire::message::ApiKey;
+use continuous_producer::secret::Secret;
 
 use super::samples::{TOPIC, answer};
 
@@ -44,6 +45,8 @@ impl Asked {
             ApiKey::ApiVersions,
             ApiKey::CreateTopics,
             ApiKey::InitProducerId,
+            ApiKey::SaslHandshake,
+            ApiKey::SaslAuthenticate,
         ]
         .into_iter()
         .find(|key| key.code() == api);
@@ -91,8 +94,8 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// A client that wants to connect.
-    pub(crate) fn new(acks: Acks, seed: u64) -> Self {
+    /// A client that wants to connect, and to authenticate if it has a password.
+    pub(crate) fn new(acks: Acks, password: Option<&str>, seed: u64) -> Self {
         let server = |host: &str| HostPort {
             host: host.to_owned(),
             port: 9092,
@@ -116,7 +119,12 @@ impl Rig {
                 replication: -1,
             }),
             tls: None,
-            sasl: None,
+            sasl: password.map(|password| {
+                Sasl::Plain(Login {
+                    user: "a-user".to_owned(),
+                    password: Secret::new(password.to_owned()),
+                })
+            }),
         };
         let now = Instant::now();
         let mut rig = Self {

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use continuous_producer::kafka::wire::message::{
     self as ours, ApiKey, ApiVersionsRequest, CreateTopicsRequest, InitProducerIdRequest,
-    MetadataRequest, ProduceRequest, Request,
+    MetadataRequest, ProduceRequest, Request, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use kafka_protocol::messages::{
     ApiVersionsResponse, BrokerId, CreateTopicsResponse, InitProducerIdResponse, MetadataResponse,
-    ProduceResponse, ResponseHeader, TopicName, api_versions_response::*,
-    create_topics_response::*, metadata_response::*, produce_response::*,
+    ProduceResponse, ResponseHeader, SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
+    api_versions_response::*, create_topics_response::*, metadata_response::*, produce_response::*,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 
@@ -55,6 +55,8 @@ pub(crate) fn all() -> Vec<Sample> {
     samples.extend(of::<ProduceRequest>());
     samples.extend(of::<InitProducerIdRequest>());
     samples.extend(of::<CreateTopicsRequest>());
+    samples.extend(of::<SaslHandshakeRequest>());
+    samples.extend(of::<SaslAuthenticateRequest>());
     samples
 }
 
@@ -67,6 +69,10 @@ pub(crate) fn answer(api: ApiKey, version: i16, correlation_id: i32, code: i16) 
         ApiKey::Produce => framed(&produce(version, code), version, correlation_id),
         ApiKey::InitProducerId => framed(&init_producer_id(version), version, correlation_id),
         ApiKey::CreateTopics => framed(&create_topics(version, code), version, correlation_id),
+        ApiKey::SaslHandshake => framed(&sasl_handshake(code), version, correlation_id),
+        ApiKey::SaslAuthenticate => {
+            framed(&sasl_authenticate(version, code), version, correlation_id)
+        }
     }
 }
 
@@ -99,7 +105,15 @@ fn tagged(flexible: bool) -> BTreeMap<i32, Bytes> {
 
 fn api_versions(version: i16) -> ApiVersionsResponse {
     let flexible = version >= ApiVersionsRequest::FLEXIBLE_SINCE;
-    let ranges = [(0, 3, 12), (3, 0, 12), (18, 0, 4), (19, 2, 7), (22, 0, 5)];
+    let ranges = [
+        (0, 3, 12),
+        (3, 0, 12),
+        (17, 0, 1),
+        (18, 0, 4),
+        (19, 2, 7),
+        (22, 0, 5),
+        (36, 0, 2),
+    ];
     let ranges = ranges.map(|(key, min, max)| {
         ApiVersion::default()
             .with_api_key(key)
@@ -232,6 +246,23 @@ fn init_producer_id(version: i16) -> InitProducerIdResponse {
     InitProducerIdResponse::default()
         .with_producer_id(4000.into())
         .with_producer_epoch(1)
+        .with_unknown_tagged_fields(tagged(flexible))
+}
+
+fn sasl_handshake(code: i16) -> SaslHandshakeResponse {
+    let mechanisms = ["PLAIN", "", "SCRAM-SHA-256\r\n"];
+    SaslHandshakeResponse::default()
+        .with_error_code(code)
+        .with_mechanisms(mechanisms.map(text).into())
+}
+
+fn sasl_authenticate(version: i16, code: i16) -> SaslAuthenticateResponse {
+    let flexible = version >= SaslAuthenticateRequest::FLEXIBLE_SINCE;
+    SaslAuthenticateResponse::default()
+        .with_error_code(code)
+        .with_error_message((code != 0).then(|| text("no\r\nway")))
+        .with_auth_bytes(Bytes::from_static(b"the server's words"))
+        .with_session_lifetime_ms(if version >= 1 { 60_000 } else { 0 })
         .with_unknown_tagged_fields(tagged(flexible))
 }
 

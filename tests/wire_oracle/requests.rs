@@ -101,6 +101,34 @@ fn create_topics_requests_are_the_same_bytes() {
 }
 
 #[test]
+fn sasl_handshake_requests_are_the_same_bytes() {
+    Case::for_each::<ours::SaslHandshakeRequest>(|case| {
+        let (id, client, mechanism) = (case.random.i32(..), case.string(), case.string());
+        let mut out = Vec::new();
+        let request = ours::SaslHandshakeRequest {
+            mechanism: &mechanism,
+        };
+        encode_request(&mut out, id, &client, case.version, &request);
+        let request = theirs::SaslHandshakeRequest::default().with_mechanism(text(&mechanism));
+        assert_eq!(out, their_request(17, case.version, id, &client, &request));
+    });
+}
+
+#[test]
+fn sasl_authenticate_requests_are_the_same_bytes() {
+    Case::for_each::<ours::SaslAuthenticateRequest>(|case| {
+        let (id, client, auth_bytes) = (case.random.i32(..), case.string(), case.bytes());
+        let mut out = Vec::new();
+        let request = ours::SaslAuthenticateRequest {
+            auth_bytes: &auth_bytes,
+        };
+        encode_request(&mut out, id, &client, case.version, &request);
+        let request = theirs::SaslAuthenticateRequest::default().with_auth_bytes(auth_bytes);
+        assert_eq!(out, their_request(36, case.version, id, &client, &request));
+    });
+}
+
+#[test]
 fn produce_requests_are_the_same_bytes_once_the_batches_are_in_place() {
     use continuous_producer::kafka::wire::frame::RequestFrame;
     use theirs::produce_request::{PartitionProduceData, TopicProduceData};

@@ -257,6 +257,43 @@ fn create_topics_responses_decode_to_the_same_values() {
 }
 
 #[test]
+fn sasl_handshake_responses_decode_to_the_same_values() {
+    Case::for_each::<ours::SaslHandshakeRequest>(|case| {
+        let response = theirs::SaslHandshakeResponse::default()
+            .with_error_code(case.random.i16(..))
+            .with_mechanisms(case.list(|case| text(&case.string())));
+        let expected = ours::SaslHandshakeResponse {
+            error: ErrorCode(response.error_code),
+            mechanisms: response
+                .mechanisms
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        };
+        check_response::<ours::SaslHandshakeRequest, _>(case, &response, &expected);
+    });
+}
+
+#[test]
+fn sasl_authenticate_responses_decode_to_the_same_values() {
+    Case::for_each::<ours::SaslAuthenticateRequest>(|case| {
+        let response = theirs::SaslAuthenticateResponse::default()
+            .with_error_code(case.random.i16(..))
+            .with_error_message(case.nullable(|case| text(&case.string())))
+            .with_auth_bytes(case.bytes())
+            .with_session_lifetime_ms(case.since(1, |case| case.random.i64(..)))
+            .with_unknown_tagged_fields(case.tagged(case.version >= 2));
+        let expected = ours::SaslAuthenticateResponse {
+            error: ErrorCode(response.error_code),
+            error_message: owned(response.error_message.as_ref()),
+            auth_bytes: response.auth_bytes.to_vec(),
+            session_lifetime_ms: response.session_lifetime_ms,
+        };
+        check_response::<ours::SaslAuthenticateRequest, _>(case, &response, &expected);
+    });
+}
+
+#[test]
 fn produce_responses_decode_to_the_same_values() {
     use theirs::produce_response::{NodeEndpoint, TopicProduceResponse};
 

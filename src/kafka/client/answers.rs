@@ -42,7 +42,15 @@ impl Client {
     ) -> Result<(), SessionError> {
         match answer {
             Answer::Negotiated => Ok(()),
-            Answer::Renegotiate(frame) => {
+            Answer::Authenticated(lifetime) => {
+                if let (Some(lifetime), Some(session)) =
+                    (lifetime, self.sessions.get_mut(&connection))
+                {
+                    session.renew_within(lifetime, &mut self.rng, now);
+                }
+                Ok(())
+            }
+            Answer::Next(frame) => {
                 self.actions
                     .push_back(super::Action::Send { connection, frame });
                 Ok(())

@@ -131,11 +131,10 @@ impl Client {
         }
     }
 
-    /// Nobody can be asked: connect to someone, unless a connection has just been begun.
+    /// Nobody can be asked: connect to someone, unless a connection, or its renewal, has just been begun.
     fn connect_anyone(&mut self, now: Instant) {
-        let pending = self.sessions.values().filter(|session| !session.is_ready());
-        let newest = pending.map(|session| session.begun).max();
-        if let Some(begun) = newest
+        let pending = self.sessions.values().filter_map(Session::pending_since);
+        if let Some(begun) = pending.max()
             && begun + CONNECT_PATIENCE > now
         {
             return self.wake(begun + CONNECT_PATIENCE);

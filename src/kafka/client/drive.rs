@@ -34,6 +34,7 @@ impl Client {
             return;
         }
         self.check_sessions(now);
+        self.renew_sessions(now);
         self.expire(now);
         if matches!(self.phase, Phase::Closing { .. })
             && self

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::accumulator::DueTimes;
 use crate::kafka::config::HostPort;
+use crate::kafka::sasl::SaslError;
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::frame::RequestFrame;
 
@@ -265,6 +266,15 @@ pub enum FatalError {
         /// The broker's code.
         code: ErrorCode,
     },
+    /// A broker to start with does not believe who we are, or we do not believe who it is.
+    Unauthenticated {
+        /// Which broker.
+        broker: String,
+        /// By which mechanism.
+        mechanism: &'static str,
+        /// Why.
+        error: SaslError,
+    },
     /// The broker to start with speaks no version that we do.
     TooOld {
         /// Which broker, and what it speaks.
@@ -325,6 +335,11 @@ impl fmt::Display for FatalError {
                 write!(f, "the broker refused {request}: ")?;
                 fmt_told(f, *code, None)
             }
+            Self::Unauthenticated {
+                broker,
+                mechanism,
+                error,
+            } => write!(f, "{broker}: {}", error.line(mechanism)),
             Self::TooOld { reason } => f.write_str(reason),
         }
     }

@@ -15,8 +15,9 @@
 //! * `partition`: the order of a partition's batches; **when a batch may be sent**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `trouble`: what goes wrong, since when, and what it cost.
-//! * `session`: one connection. `cluster`: which brokers there are.
+//! * `session`: one connection. `credentials`: who we say we are. `cluster`: which brokers there are.
 //! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`, `produced`: what an answer means.
+//! * `identify`: when to authenticate anew, and what a refusal means.
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
 //! [`Event::Abandoned`].
@@ -57,7 +58,9 @@
 //!   id is not believed, for a leader of old times would not know what the new one has (KIP-320);
 //! * brokers that are gone: the configured addresses are tried beside them as soon as nobody can be asked, so that KIP-899 and
 //!   the five minutes of KIP-1102 need no rule of their own; code 129 goes back to them at once;
-//! * a broker that speaks no version of ours, once the client runs: it is left alone, the others are used.
+//! * a broker that speaks no version of ours, or does not believe who we are, once the client runs: it is left alone for a
+//!   while, the others are used;
+//! * a session that expires: the client authenticates anew before, while what is in flight stays in flight (KIP-368).
 //!
 //! What cannot be promised: that brokers keep what they acknowledged. A topic that is deleted, or an unclean election, takes
 //! records with it. Nor that a request which a broker had taken off the socket is not carried out after sequences began anew
@@ -69,8 +72,10 @@ mod answers;
 mod ask;
 mod backoff;
 mod cluster;
+mod credentials;
 mod drive;
 mod event;
+mod identify;
 mod partition;
 mod partitioner;
 mod produced;
@@ -87,14 +92,17 @@ pub use event::{Action, ConnectionId, DeliveryError, Event, FatalError};
 
 use accumulator::Memory;
 use cluster::Cluster;
+use credentials::Credentials;
 use partition::{Partition, Pushed, Rules};
 use partitioner::Sticky;
 use sequence::ProducerIdentity;
 use session::{Answer, Session, SessionError};
 
 use super::config::ProducerConfig;
+use super::sasl::Nonces;
 use super::wire::compression::CompressionError;
 use super::wire::message::TopicId;
+use crate::secret::Secret;
 
 /// How long a client looks for a usable broker before it gives up at the start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -114,6 +122,7 @@ pub struct Full;
 #[derive(Debug)]
 pub struct Client {
     config: ProducerConfig,
+    credentials: Credentials,
     rules: Rules,
     rng: fastrand::Rng,
     memory: Memory,
@@ -172,9 +181,10 @@ enum TopicCreation {
 
 impl Client {
     /// A client that will begin to connect at the first [`Client::poll_action`].
-    pub fn new(config: ProducerConfig, seed: u64, now: Instant) -> Self {
+    pub fn new(mut config: ProducerConfig, seed: u64, now: Instant) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         Self {
+            credentials: Credentials::new(config.sasl.take()),
             rules: Rules {
                 idempotence: config.idempotence,
                 compression: config.compression,
@@ -205,6 +215,18 @@ impl Client {
             events: VecDeque::new(),
             config,
         }
+    }
+
+    /// What SCRAM's nonces are derived from, which must not be foreseen: from the operating system's random numbers. Without it
+    /// no SCRAM authentication begins.
+    pub fn set_nonce_key(&mut self, key: [u8; 32]) {
+        self.credentials.set_nonces(Nonces::new(key));
+    }
+
+    /// The newest OAuth token: every authentication from now on begins with it. Sessions that stand go on. Until there is one,
+    /// no connection comes to be used.
+    pub fn set_token(&mut self, token: Secret) {
+        self.credentials.set_token(token);
     }
 
     /// Whether [`Client::push`] makes sense: the topic is known, the client is not closing, and there is room.
@@ -312,9 +334,9 @@ impl Client {
             return;
         };
         let node = session.node;
-        let outcome = match session.handle_frame(frame, now) {
+        let outcome = match session.handle_frame(frame, &mut self.credentials, now) {
             Ok(answer) => {
-                if !matches!(answer, Answer::Renegotiate(_)) {
+                if !matches!(answer, Answer::Next(_)) {
                     self.cluster.works(node);
                 }
                 self.handle_answer(connection, node, answer, now)
@@ -332,12 +354,18 @@ impl Client {
                 let reason = format!("{} {reason}", self.cluster.describe(node));
                 self.fail(FatalError::TooOld { reason });
             }
+            Err(SessionError::Unauthenticated(error)) => {
+                self.unauthenticated(connection, error, now);
+            }
         }
     }
 
     /// A connection has ended. `reason` is one line that says which.
     pub fn handle_closed(&mut self, connection: ConnectionId, reason: &str, now: Instant) {
-        self.disconnected(connection, reason, now);
+        match self.doubt_about(connection) {
+            Some(doubt) => self.disconnected(connection, &format!("{reason}{doubt}"), now),
+            None => self.disconnected(connection, reason, now),
+        }
     }
 
     /// The instant that [`Client::poll_timeout`] named has come.

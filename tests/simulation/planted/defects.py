@@ -219,7 +219,7 @@ DEFECTS = [
     Defect(
         "an unreadable answer takes its batches along",
         "every batch is settled",
-        CLIENT + "session.rs",
+        CLIENT + "session/mod.rs",
         "                        self.note(Asked::Produce(batches), id, version, true, now);\n",
         "",
     ),
@@ -268,16 +268,16 @@ DEFECTS = [
     Defect(
         "a silent connection is never given up",
         "a connection that is silent: another is made",
-        CLIENT + "session.rs",
-        "            Stage::Ready => self.in_flight.front().map(|asked| asked.deadline),",
-        "            Stage::Ready => None,",
+        CLIENT + "session/mod.rs",
+        "                Some(oldest.sent_at + self.request_timeout)",
+        "                oldest.sent_at.checked_add(Duration::MAX)",
     ),
     Defect(
         "a connection that is being made is never given up",
         "a connection that is not made in time: another is made",
-        CLIENT + "session.rs",
-        "            Stage::Connecting | Stage::Negotiating => Some(self.connect_deadline),",
-        "            Stage::Connecting | Stage::Negotiating => None,",
+        CLIENT + "session/mod.rs",
+        "                Some(self.connect_deadline)",
+        "                self.connect_deadline.checked_add(Duration::MAX)",
     ),
     Defect(
         "acks=0 is acknowledged before it is written",

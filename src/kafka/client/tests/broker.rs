@@ -14,6 +14,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use kafka_protocol::records::{Record, RecordBatchDecoder};
 
 use super::TOPIC;
+use super::sasl::server::SaslServer;
 use crate::kafka::client::ConnectionId;
 use crate::kafka::wire::frame::RequestFrame;
 
@@ -174,6 +175,8 @@ pub(super) struct FakeCluster {
     pub(super) replies: BTreeMap<i16, VecDeque<Reply>>,
     pub(super) creation_code: i16,
     pub(super) producer_id_error: i16,
+    /// Who demands to know who asks.
+    pub(super) sasl: Option<SaslServer>,
 }
 
 impl FakeCluster {
@@ -182,9 +185,11 @@ impl FakeCluster {
         let versions = [
             (0, (0, 12)),
             (3, (0, 13)),
+            (17, (0, 1)),
             (18, (0, 4)),
             (19, (2, 7)),
             (22, (0, 5)),
+            (36, (0, 2)),
         ];
         Self {
             versions: versions.into(),
@@ -199,6 +204,7 @@ impl FakeCluster {
             replies: BTreeMap::new(),
             creation_code: 0,
             producer_id_error: 0,
+            sasl: None,
         }
     }
 
@@ -230,6 +236,9 @@ impl FakeCluster {
             }
             ApiKey::InitProducerId => asked.answer_with(version, &self.producer_id()),
             ApiKey::CreateTopics => asked.answer_with(version, &self.create_topic(asked)),
+            ApiKey::SaslHandshake | ApiKey::SaslAuthenticate => {
+                self.sasl.as_mut().unwrap().answer(asked)
+            }
             api => panic!("{api:?} is not asked of the cluster"),
         })
     }

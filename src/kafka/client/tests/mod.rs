@@ -15,6 +15,7 @@ mod network;
 mod partition;
 mod producing;
 mod recovery;
+mod sasl;
 mod session;
 mod starting;
 
@@ -104,6 +105,10 @@ struct Rig {
     asked: Vec<Asked>,
     /// Produce requests that wait for an answer.
     produces: Vec<Asked>,
+    /// Produce requests that were sent and not answered, by connection and correlation id: what is asked behind them is
+    /// answered behind them.
+    unanswered: BTreeSet<(ConnectionId, i32)>,
+    held: Vec<(ConnectionId, Vec<u8>)>,
     /// Whether requests are reported as written at once.
     writes: bool,
     events: Vec<Event>,
@@ -127,6 +132,8 @@ impl Rig {
             hanging: BTreeSet::new(),
             asked: Vec::new(),
             produces: Vec::new(),
+            unanswered: BTreeSet::new(),
+            held: Vec::new(),
             writes: true,
             events: Vec::new(),
             ledger: Ledger::default(),
@@ -235,18 +242,24 @@ impl Rig {
                     assert!(link.connected, "sent before the connection stands");
                     let asked = Asked::read(connection, &link.host, &frame);
                     drop(frame);
+                    if let Some(server) = &mut self.cluster.sasl {
+                        server.receive(&asked, self.now);
+                    }
                     if self.writes {
                         let id = asked.correlation_id;
                         self.client.handle_written(connection, id, self.now);
                     }
                     if asked.api == ApiKey::Produce {
                         if asked.acks() != 0 {
+                            self.unanswered.insert((connection, asked.correlation_id));
                             self.produces.push(asked);
                         }
                         continue;
                     }
                     if !link.hung {
+                        let waits = self.unanswered.iter().any(|(on, _)| *on == connection);
                         match self.cluster.answer(&asked) {
+                            Some(frame) if waits => self.held.push((connection, frame)),
                             Some(frame) => answers.push((connection, Some(frame))),
                             None => link.hung = true,
                         }
@@ -256,7 +269,7 @@ impl Rig {
                 Action::Close { connection } => {
                     let link = self.links.remove(&connection).expect("closed twice");
                     self.closes.push(link.host);
-                    self.produces.retain(|asked| asked.connection != connection);
+                    self.forget(connection);
                 }
             }
         }
@@ -354,7 +367,25 @@ impl Rig {
     /// Answers a request, and settles.
     fn answer(&mut self, asked: &Asked, response: &ProduceResponse) {
         let frame = asked.answer_with(asked.version, response);
-        self.frame(asked.connection, &frame);
+        let connection = asked.connection;
+        self.unanswered.remove(&(connection, asked.correlation_id));
+        self.frame(connection, &frame);
+        if self.unanswered.iter().all(|(on, _)| *on != connection) {
+            let held = std::mem::take(&mut self.held).into_iter();
+            let (now_free, still) = held.partition(|(on, _)| *on == connection);
+            self.held = still;
+            let now_free: Vec<(ConnectionId, Vec<u8>)> = now_free;
+            for (connection, frame) in now_free {
+                self.frame(connection, &frame);
+            }
+        }
+    }
+
+    /// What was on its way on a connection that is gone.
+    fn forget(&mut self, connection: ConnectionId) {
+        self.produces.retain(|asked| asked.connection != connection);
+        self.unanswered.retain(|(on, _)| *on != connection);
+        self.held.retain(|(on, _)| *on != connection);
     }
 
     fn frame(&mut self, connection: ConnectionId, frame: &[u8]) {
@@ -383,7 +414,7 @@ impl Rig {
 
     fn cut(&mut self, connection: ConnectionId) {
         let link = self.links.remove(&connection).unwrap();
-        self.produces.retain(|asked| asked.connection != connection);
+        self.forget(connection);
         let reason = format!("{}: connection reset by peer", link.host);
         self.client.handle_closed(connection, &reason, self.now);
         self.settle();

@@ -1,6 +1,7 @@
 //! A session on its own: what it takes for an answer, and when it has waited long enough.
 
 use super::*;
+use crate::kafka::client::credentials::Credentials;
 use crate::kafka::client::session::{Session, SessionError};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -15,7 +16,9 @@ fn negotiated(now: Instant) -> Session {
     let asked = Asked::read(1, "broker-1", &frame);
     let versions = FakeCluster::new(1, 1).api_versions();
     let answer = asked.answer_with(asked.version, &versions);
-    session.handle_frame(&answer, now).unwrap();
+    session
+        .handle_frame(&answer, &mut Credentials::default(), now)
+        .unwrap();
     session
 }
 
@@ -64,7 +67,9 @@ fn answers_are_taken_in_the_order_of_the_requests_only() {
     let second = session.ask_metadata(TOPIC, now).unwrap();
     let asked = Asked::read(1, "broker-1", &second);
     let early = asked.answer_with(asked.version, &FakeCluster::new(1, 1).metadata());
-    let error = session.handle_frame(&early, now).unwrap_err();
+    let error = session
+        .handle_frame(&early, &mut Credentials::default(), now)
+        .unwrap_err();
     assert!(matches!(error, SessionError::Broken(_)), "{error:?}");
 }
 
@@ -78,7 +83,8 @@ fn every_cut_of_an_answer_is_an_error_and_never_a_panic() {
     for length in 0..=whole.len() {
         let mut session = negotiated(now);
         session.ask_metadata(TOPIC, now).unwrap();
-        let taken = session.handle_frame(&whole[..length], now).is_ok();
+        let taken = session.handle_frame(&whole[..length], &mut Credentials::default(), now);
+        let taken = taken.is_ok();
         assert_eq!(taken, length == whole.len(), "{length} bytes");
     }
 }

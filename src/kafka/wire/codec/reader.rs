@@ -167,6 +167,16 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map(Some).map_err(|_| not_utf8)
     }
 
+    /// Bytes behind their length, which must not be null.
+    ///
+    /// # Errors
+    /// [`Problem::UnexpectedNull`], [`Problem::NegativeLength`] below −1, [`Problem::Truncated`].
+    pub fn prefixed_bytes(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        let null = self.error(field, Problem::UnexpectedNull);
+        let length = self.length(field)?.ok_or(null)?;
+        self.bytes(field, length)
+    }
+
     /// An array that must not be null, element by element.
     ///
     /// # Errors
@@ -311,12 +321,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array_count(&mut self, field: &'static str) -> Result<Option<usize>, DecodeError> {
-        let count = if self.flexible {
-            self.compact_length(field)?
-        } else {
-            let count = self.i32(field)?;
-            self.classic_length(field, count)?
-        };
+        let count = self.length(field)?;
         let left = self.left();
         match count {
             Some(count) if count > left => {
@@ -324,6 +329,15 @@ impl<'a> Reader<'a> {
             }
             within => Ok(within),
         }
+    }
+
+    /// The length of bytes or the count of an array.
+    fn length(&mut self, field: &'static str) -> Result<Option<usize>, DecodeError> {
+        if self.flexible {
+            return self.compact_length(field);
+        }
+        let length = self.i32(field)?;
+        self.classic_length(field, length)
     }
 
     /// Doubles an array, but not beyond the `missing` elements, nor beyond what all arrays together may take.

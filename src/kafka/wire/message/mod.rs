@@ -13,6 +13,8 @@ mod create_topics;
 mod init_producer_id;
 mod metadata;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 
 pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 pub use create_topics::{CreateTopicsRequest, CreateTopicsResponse, CreatedTopic};
@@ -24,6 +26,8 @@ pub use produce::{
     NodeEndpoint, PartitionBatch, ProduceRequest, ProduceResponse, ProducedPartition,
     ProducedTopic, RecordError, encode_produce,
 };
+pub use sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+pub use sasl_handshake::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 /// The requests that a producer sends, with their numbers on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,12 +36,16 @@ pub enum ApiKey {
     Produce = 0,
     /// Brokers, topics, partitions and leaders.
     Metadata = 3,
+    /// Names a mechanism to authenticate by.
+    SaslHandshake = 17,
     /// Which versions a broker speaks.
     ApiVersions = 18,
     /// Creates topics.
     CreateTopics = 19,
     /// Hands out a producer id.
     InitProducerId = 22,
+    /// One step of an authentication.
+    SaslAuthenticate = 36,
 }
 
 impl ApiKey {
@@ -51,9 +59,11 @@ impl ApiKey {
         match self {
             ApiKey::Produce => "Produce",
             ApiKey::Metadata => "Metadata",
+            ApiKey::SaslHandshake => "SaslHandshake",
             ApiKey::ApiVersions => "ApiVersions",
             ApiKey::CreateTopics => "CreateTopics",
             ApiKey::InitProducerId => "InitProducerId",
+            ApiKey::SaslAuthenticate => "SaslAuthenticate",
         }
     }
 }

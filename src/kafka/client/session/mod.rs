@@ -2,46 +2,53 @@
 //!
 //! ```text
 //!  Connecting ──connected──▶ Negotiating ──ApiVersions──▶ Ready ──▶ (closed: the session is dropped)
+//!                                 │                       ▲  │▲
+//!                                 └──▶ Authenticating ────┘  └┘ authenticating anew: not usable meanwhile
 //! ```
 //!
 //! Invariant: a broker answers in the order of the requests (`SocketServer` mutes a channel while it handles a request), so
 //! the oldest request that expects an answer is the one that a frame answers; anything else poisons the connection. A session
 //! never decides what to send; it only refuses what its broker does not speak.
 
+mod authentication;
+mod versions;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+pub(super) use authentication::Lifetime;
+
+use authentication::Authentication;
+use versions::Versions;
+
+use super::credentials::Credentials;
 use super::partition::BatchId;
-use crate::kafka::wire::ErrorCode;
+use crate::kafka::sasl::SaslError;
 use crate::kafka::wire::codec::DecodeError;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    EncodeBody, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse, Request, decode_response, encode_produce, encode_request,
-    negotiate,
+    ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, EncodeBody,
+    InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse, SaslAuthenticateRequest, SaslHandshakeRequest,
+    decode_response, encode_produce, encode_request,
 };
 
-/// Where negotiation starts: what every broker since 2.4 speaks; version 4 says nothing that a producer needs.
-const API_VERSIONS_FIRST: i16 = 3;
 /// How long an answer that any broker can give may take before another broker is asked.
 pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// A broker that asks for longer silence is not believed further than this.
 const THROTTLE_MS_MAX: i32 = 60_000;
-/// Software name and version that brokers show in their metrics (KIP-511).
-const SOFTWARE_NAME: &str = env!("CARGO_PKG_NAME");
-const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// A batch within a Produce request: which partition's, and which.
 pub(super) type SentBatch = (usize, BatchId);
 
 /// What a broker answered.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Versions are settled; the session is ready.
+    /// Versions are settled; the session is ready, for there is nothing to authenticate.
     Negotiated,
-    /// Another `ApiVersions` request goes out, in the version that the broker hinted at.
-    Renegotiate(RequestFrame),
+    /// The client is authenticated; the session is ready, for as long, or for ever.
+    Authenticated(Option<Lifetime>),
+    /// Another request goes out before the session is ready.
+    Next(RequestFrame),
     Metadata(MetadataResponse),
     ProducerId(InitProducerIdResponse),
     TopicCreated(CreateTopicsResponse),
@@ -53,6 +60,8 @@ pub(super) enum Answer {
 pub(super) enum SessionError {
     /// The broker does not speak what we need: another connection to it will not help, until it is replaced.
     TooOld(String),
+    /// The broker does not believe who we are, or we do not believe who it is.
+    Unauthenticated(SaslError),
     /// The peer broke the protocol: close and connect anew.
     Broken(String),
 }
@@ -67,12 +76,15 @@ impl From<DecodeError> for SessionError {
 enum Stage {
     Connecting,
     Negotiating,
+    Authenticating,
     Ready,
 }
 
 #[derive(Debug)]
 enum Asked {
     ApiVersions,
+    SaslHandshake,
+    SaslAuthenticate,
     Metadata,
     ProducerId,
     CreateTopic,
@@ -83,18 +95,9 @@ enum Asked {
 struct InFlight {
     correlation_id: i32,
     version: i16,
-    deadline: Instant,
+    sent_at: Instant,
     answered: bool,
     asked: Asked,
-}
-
-/// The highest versions that both sides speak.
-#[derive(Debug, Clone, Copy)]
-struct Versions {
-    metadata: i16,
-    produce: i16,
-    init_producer_id: Option<i16>,
-    create_topics: Option<i16>,
 }
 
 /// See the module.
@@ -104,6 +107,9 @@ pub(super) struct Session {
     pub(super) node: i32,
     stage: Stage,
     versions: Option<Versions>,
+    authentication: Authentication,
+    /// An answer came that is not about the session itself.
+    was_served: bool,
     in_flight: VecDeque<InFlight>,
     next_correlation_id: i32,
     client_id: String,
@@ -129,6 +135,8 @@ impl Session {
             node,
             stage: Stage::Connecting,
             versions: None,
+            authentication: Authentication::default(),
+            was_served: false,
             in_flight: VecDeque::new(),
             next_correlation_id: 0,
             client_id: client_id.to_owned(),
@@ -141,9 +149,9 @@ impl Session {
         }
     }
 
-    /// Versions are settled and the broker has not asked for silence.
+    /// It is ready, not authenticating anew, and the broker has not asked for silence.
     pub(super) fn is_usable(&self, now: Instant) -> bool {
-        self.stage == Stage::Ready && self.quiet_until.is_none_or(|until| until <= now)
+        self.spoken().is_some() && self.quiet_until.is_none_or(|until| until <= now)
     }
 
     /// There is no connection yet.
@@ -151,9 +159,28 @@ impl Session {
         self.stage == Stage::Connecting
     }
 
-    /// Versions are settled.
+    /// It is of use, or was: versions are settled and the client is authenticated.
     pub(super) fn is_ready(&self) -> bool {
         self.stage == Stage::Ready
+    }
+
+    /// Since when it is about to be usable: it is being made, or authenticates anew.
+    pub(super) fn pending_since(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Ready => self.authentication.begun(),
+            Stage::Connecting | Stage::Negotiating | Stage::Authenticating => Some(self.begun),
+        }
+    }
+
+    /// It is ready, but nothing that was asked on it was ever answered.
+    pub(super) fn was_never_served(&self) -> bool {
+        self.stage == Stage::Ready && !self.was_served && !self.in_flight.is_empty()
+    }
+
+    /// The versions to ask in, when anything may be asked.
+    fn spoken(&self) -> Option<Versions> {
+        let may_ask = self.stage == Stage::Ready && !self.authentication.is_under_way();
+        self.versions.filter(|_| may_ask)
     }
 
     /// When the broker's wish for silence ends, if that is what makes the session unusable.
@@ -164,16 +191,20 @@ impl Session {
     /// The next instant at which [`Session::overdue`] may say something.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Ready => self.in_flight.front().map(|asked| asked.deadline),
-            Stage::Connecting | Stage::Negotiating => Some(self.connect_deadline),
+            Stage::Ready => {
+                let oldest = self.in_flight.front()?;
+                Some(oldest.sent_at + self.request_timeout)
+            }
+            Stage::Connecting | Stage::Negotiating | Stage::Authenticating => {
+                Some(self.connect_deadline)
+            }
         }
     }
 
     /// Until when an answer that is awaited is not late, if one is.
     pub(super) fn answers_until(&self) -> Option<Instant> {
         let oldest = self.in_flight.iter().find(|asked| asked.answered)?;
-        let since = oldest.deadline.checked_sub(self.request_timeout)?;
-        Some(since + ANSWER_PATIENCE)
+        Some(oldest.sent_at + ANSWER_PATIENCE)
     }
 
     /// No answer is late: what any broker can be asked may be asked here.
@@ -189,6 +220,7 @@ impl Session {
         Some(match self.stage {
             Stage::Connecting => "connecting took too long".to_owned(),
             Stage::Negotiating => "no answer to the first request".to_owned(),
+            Stage::Authenticating => "authenticating took too long".to_owned(),
             Stage::Ready => format!("no answer within {:?}", self.request_timeout),
         })
     }
@@ -202,8 +234,7 @@ impl Session {
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
         let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
-        let sent_at = oldest.deadline.checked_sub(self.request_timeout)?;
-        Some(sent_at.max(self.silent_from?))
+        Some(oldest.sent_at.max(self.silent_from?))
     }
 
     /// Unanswered Produce requests.
@@ -234,20 +265,12 @@ impl Session {
     /// The connection stands: ask which versions the broker speaks.
     pub(super) fn handle_connected(&mut self, now: Instant) -> RequestFrame {
         self.stage = Stage::Negotiating;
-        self.api_versions(API_VERSIONS_FIRST, now)
-    }
-
-    fn api_versions(&mut self, version: i16, now: Instant) -> RequestFrame {
-        let request = ApiVersionsRequest {
-            client_software_name: SOFTWARE_NAME,
-            client_software_version: SOFTWARE_VERSION,
-        };
-        self.ask(Asked::ApiVersions, version, &request, now)
+        self.negotiate(now)
     }
 
     /// Asks for the topic's partitions and their leaders. `None` before the session is ready, as for all requests.
     pub(super) fn ask_metadata(&mut self, topic: &str, now: Instant) -> Option<RequestFrame> {
-        let version = self.versions?.metadata;
+        let version = self.spoken()?.metadata;
         let request = MetadataRequest {
             topics: &[topic],
             allow_auto_topic_creation: false,
@@ -256,7 +279,7 @@ impl Session {
     }
 
     pub(super) fn ask_producer_id(&mut self, now: Instant) -> Option<RequestFrame> {
-        let version = self.versions?.init_producer_id?;
+        let version = self.spoken()?.init_producer_id?;
         let request = InitProducerIdRequest {
             producer_id: -1,
             producer_epoch: -1,
@@ -269,7 +292,7 @@ impl Session {
         request: &CreateTopicsRequest<'_>,
         now: Instant,
     ) -> Option<RequestFrame> {
-        let version = self.versions?.create_topics?;
+        let version = self.spoken()?.create_topics?;
         Some(self.ask(Asked::CreateTopic, version, request, now))
     }
 
@@ -281,7 +304,7 @@ impl Session {
         batches: Vec<std::sync::Arc<Vec<u8>>>,
         now: Instant,
     ) -> Option<RequestFrame> {
-        let version = self.versions?.produce;
+        let version = self.spoken()?.produce;
         let correlation_id = self.take_correlation_id();
         let (mut skeleton, mut cuts) = (Vec::new(), Vec::with_capacity(batches.len()));
         encode_produce(
@@ -346,20 +369,26 @@ impl Session {
         answered: bool,
         now: Instant,
     ) {
-        self.last_used = now;
-        let deadline = now + self.request_timeout;
+        self.touch(now);
         self.in_flight.push_back(InFlight {
             correlation_id,
             version,
-            deadline,
+            sent_at: now,
             answered,
             asked,
         });
     }
 
+    /// Keeps the session from counting as idle. To authenticate anew is no use of it.
+    fn touch(&mut self, now: Instant) {
+        if !self.authentication.is_under_way() {
+            self.last_used = now;
+        }
+    }
+
     /// A request has left. Returns the batches of one that no answer will follow (acks=0).
     pub(super) fn handle_written(&mut self, correlation_id: i32, now: Instant) -> Vec<SentBatch> {
-        self.last_used = now;
+        self.touch(now);
         let position = self
             .in_flight
             .iter()
@@ -377,9 +406,10 @@ impl Session {
     pub(super) fn handle_frame(
         &mut self,
         frame: &[u8],
+        credentials: &mut Credentials,
         now: Instant,
     ) -> Result<Answer, SessionError> {
-        self.last_used = now;
+        self.touch(now);
         self.silent_from = Some(now);
         let position = self.in_flight.iter().position(|asked| asked.answered);
         let Some(InFlight {
@@ -393,10 +423,19 @@ impl Session {
                 "an answer to nothing that was asked".to_owned(),
             ));
         };
+        self.was_served |= self.spoken().is_some();
         match asked {
             Asked::ApiVersions => {
                 let response = decode_response::<ApiVersionsRequest<'_>>(frame, id, version)?;
-                self.handle_versions(version, &response, now)
+                self.handle_versions(version, &response, credentials, now)
+            }
+            Asked::SaslHandshake => {
+                let response = decode_response::<SaslHandshakeRequest<'_>>(frame, id, version)?;
+                self.handle_handshake(&response, now)
+            }
+            Asked::SaslAuthenticate => {
+                let response = decode_response::<SaslAuthenticateRequest<'_>>(frame, id, version)?;
+                self.handle_authenticated(&response, now)
             }
             Asked::Metadata => {
                 let response = decode_response::<MetadataRequest<'_>>(frame, id, version)?;
@@ -429,42 +468,6 @@ impl Session {
         }
     }
 
-    fn handle_versions(
-        &mut self,
-        asked_version: i16,
-        response: &ApiVersionsResponse,
-        now: Instant,
-    ) -> Result<Answer, SessionError> {
-        if response.error == ErrorCode::UNSUPPORTED_VERSION {
-            let hinted = response
-                .api_versions
-                .iter()
-                .find(|range| range.api_key == ApiKey::ApiVersions as i16);
-            let next = hinted.map_or(0, |range| range.max_version);
-            if next >= asked_version || next < 0 {
-                return Err(SessionError::Broken(format!(
-                    "refused version {asked_version} of ApiVersions and offered {next}"
-                )));
-            }
-            return Ok(Answer::Renegotiate(self.api_versions(next, now)));
-        }
-        if !response.error.is_ok() {
-            return Err(SessionError::Broken(format!(
-                "ApiVersions answered with {}",
-                response.error
-            )));
-        }
-        self.versions = Some(Versions {
-            metadata: needed::<MetadataRequest<'_>>(response, "Metadata")?,
-            produce: needed::<ProduceRequest<'_>>(response, "Produce")?,
-            init_producer_id: offered::<InitProducerIdRequest>(response),
-            create_topics: offered::<CreateTopicsRequest<'_>>(response),
-        });
-        self.stage = Stage::Ready;
-        self.throttle(response.throttle_time_ms, asked_version >= 2, now);
-        Ok(Answer::Negotiated)
-    }
-
     /// From the given version on a broker has already delayed nothing and expects us to keep silent (KIP-219).
     fn throttle(&mut self, throttle_time_ms: i32, ours_to_wait: bool, now: Instant) {
         if ours_to_wait && throttle_time_ms > 0 {
@@ -475,25 +478,4 @@ impl Session {
             self.quiet_until = self.quiet_until.max(Some(now + wait));
         }
     }
-}
-
-fn offered<R: Request>(response: &ApiVersionsResponse) -> Option<i16> {
-    let range = response
-        .api_versions
-        .iter()
-        .find(|range| range.api_key == R::API as i16)?;
-    negotiate::<R>(range.min_version, range.max_version)
-}
-
-fn needed<R: Request>(response: &ApiVersionsResponse, name: &str) -> Result<i16, SessionError> {
-    offered::<R>(response).ok_or_else(|| {
-        let (ours_min, ours_max) = (R::VERSIONS.start(), R::VERSIONS.end());
-        let theirs = response.api_versions.iter().find(|range| range.api_key == R::API as i16).map_or_else(
-            || "none".to_owned(),
-            |range| format!("{} to {}", range.min_version, range.max_version),
-        );
-        SessionError::TooOld(format!(
-            "speaks {theirs} of {name}, we speak {ours_min} to {ours_max}: Kafka 1.0 or later is needed"
-        ))
-    })
 }
