@@ -339,7 +339,9 @@ impl Producer {
         match event {
             LinkEvent::Connected { connection } => self.client.handle_connected(connection, now),
             LinkEvent::ConnectFailed {
-                connection, reason, ..
+                connection,
+                reason,
+                is_refusal: false,
             } => {
                 self.client.handle_connect_failed(connection, &reason, now);
                 self.part(connection);
@@ -354,9 +356,20 @@ impl Producer {
                 self.client.handle_written(connection, correlation_id, now);
             }
             LinkEvent::Closed {
-                connection, reason, ..
+                connection,
+                reason,
+                is_refusal: false,
             } => {
                 self.client.handle_closed(connection, &reason, now);
+                self.part(connection);
+            }
+            LinkEvent::ConnectFailed {
+                connection, reason, ..
+            }
+            | LinkEvent::Closed {
+                connection, reason, ..
+            } => {
+                self.client.handle_refused(connection, &reason, now);
                 self.part(connection);
             }
         }

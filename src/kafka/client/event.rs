@@ -266,6 +266,11 @@ pub enum FatalError {
         /// The broker's code.
         code: ErrorCode,
     },
+    /// One side does not accept the other's certificate.
+    Untrusted {
+        /// Which broker, and why.
+        reason: String,
+    },
     /// A broker to start with does not believe who we are, or we do not believe who it is.
     Unauthenticated {
         /// Which broker.
@@ -340,7 +345,7 @@ impl fmt::Display for FatalError {
                 mechanism,
                 error,
             } => write!(f, "{broker}: {}", error.line(mechanism)),
-            Self::TooOld { reason } => f.write_str(reason),
+            Self::Untrusted { reason } | Self::TooOld { reason } => f.write_str(reason),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of a connection that is not authenticated, or not any more.
 //!
-//! At the start a refusal ends the client at once: settings are wrong. Once it runs a refusal never does: passwords are
+//! At the start a refusal ends the client at once, be it of a password or of a certificate: settings are wrong. Once it runs a refusal never does: passwords are
 //! changed one after the other, and a broker that is starting may not know its users yet. Then the broker is in trouble like
 //! one that cannot be reached: it is tried again, until the records' delivery timeout.
 

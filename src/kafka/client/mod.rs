@@ -73,6 +73,7 @@ mod ask;
 mod backoff;
 mod cluster;
 mod credentials;
+pub mod dialogue;
 mod drive;
 mod event;
 mod identify;
@@ -365,6 +366,17 @@ impl Client {
         match self.doubt_about(connection) {
             Some(doubt) => self.disconnected(connection, &format!("{reason}{doubt}"), now),
             None => self.disconnected(connection, reason, now),
+        }
+    }
+
+    /// A connection could not be made, or has ended, because one side does not accept the other's certificate. `reason` is one
+    /// line that says which and why.
+    pub fn handle_refused(&mut self, connection: ConnectionId, reason: &str, now: Instant) {
+        if self.phase == Phase::Starting && self.sessions.contains_key(&connection) {
+            let reason = reason.to_owned();
+            self.fail(FatalError::Untrusted { reason });
+        } else {
+            self.disconnected(connection, reason, now);
         }
     }
 

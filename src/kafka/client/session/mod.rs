@@ -172,6 +172,11 @@ impl Session {
         }
     }
 
+    /// Versions are settled, and the broker does not know yet who we are.
+    pub(super) fn is_authenticating(&self) -> bool {
+        self.stage == Stage::Authenticating
+    }
+
     /// It is ready, but nothing that was asked on it was ever answered.
     pub(super) fn was_never_served(&self) -> bool {
         self.stage == Stage::Ready && !self.was_served && !self.in_flight.is_empty()

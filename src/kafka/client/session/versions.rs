@@ -3,6 +3,7 @@
 //! A broker that does not know the version of the question hints at one that it knows, and is asked again. Invariant: a hint
 //! strictly decreases, so that this ends.
 
+use std::fmt;
 use std::time::Instant;
 
 use super::super::credentials::Credentials;
@@ -32,7 +33,28 @@ pub(super) struct Versions {
     pub(super) sasl_authenticate: Option<i16>,
 }
 
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Produce {}, Metadata {}", self.produce, self.metadata)?;
+        let others = [
+            ("InitProducerId", self.init_producer_id),
+            ("CreateTopics", self.create_topics),
+            ("SaslAuthenticate", self.sasl_authenticate),
+        ];
+        for (name, version) in others {
+            version.map_or(Ok(()), |version| write!(f, ", {name} {version}"))?;
+        }
+        Ok(())
+    }
+}
+
 impl Session {
+    /// The versions that both sides speak, for people.
+    pub(in super::super) fn versions_spoken(&self) -> String {
+        self.versions
+            .map_or_else(String::new, |versions| versions.to_string())
+    }
+
     /// Asks which versions the broker speaks.
     pub(super) fn negotiate(&mut self, now: Instant) -> RequestFrame {
         self.api_versions(API_VERSIONS_FIRST, now)

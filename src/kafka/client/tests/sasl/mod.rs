@@ -68,6 +68,34 @@ fn lines(rig: &Rig) -> Vec<String> {
     lines
 }
 
+/// Scenario 38.
+#[test]
+fn a_refused_certificate_is_fatal_at_the_start_and_costs_a_connection_later() {
+    let reason = "connect to boot:9092 failed: its certificate expired 3 days ago";
+    let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
+    rig.hanging.insert("boot".to_owned());
+    rig.settle();
+    let connection = rig.connections("boot")[0];
+    rig.client.handle_refused(connection, reason, rig.now);
+    rig.settle();
+    assert!(rig.client.is_closed());
+    assert_eq!(rig.fatal().unwrap().to_string(), reason);
+
+    let mut rig = Rig::simple().warmed_up();
+    rig.send(&["in flight"]);
+    let produce = rig.take_produce();
+    rig.links.remove(&produce.connection);
+    rig.client
+        .handle_refused(produce.connection, reason, rig.now);
+    rig.settle();
+    assert!(rig.fatal().is_none());
+    rig.advance_until(secs(3), |rig| !rig.produces.is_empty());
+    let again = rig.take_produce();
+    assert_eq!(again.batches()[0].bytes, produce.batches()[0].bytes);
+    rig.ack(&again);
+    assert_eq!(rig.ledger.acknowledged, 2);
+}
+
 #[test]
 fn every_mechanism_leads_to_ready_whichever_version_carries_it() {
     let sha512 = (
