@@ -22,7 +22,8 @@
 //! | --- | --- | --- |
 //! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
-//! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours but `foreign` |
+//! | [`registry`] | the Schema Registry: client, Confluent frame | `http`, `tls`, `foreign` |
+//! | [`http`] | how HTTP is spoken: bounds, encryption, what failures mean | `tls` |
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
 //! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
@@ -45,6 +46,7 @@
 pub mod crypto;
 pub mod error;
 pub mod foreign;
+pub mod http;
 pub mod kafka;
 pub mod pipeline;
 pub mod registry;

@@ -31,7 +31,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),
     ("src/shoe", &["shoe"]),
-    ("src/registry", &["registry", "foreign", "secret"]),
+    (
+        "src/registry",
+        &["registry", "http", "foreign", "secret", "tls"],
+    ),
+    ("src/http", &["http", "secret", "tls"]),
     (
         "src/settings",
         &[

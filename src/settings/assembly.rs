@@ -93,6 +93,8 @@ impl Resolved {
         Some(RegistryConfig {
             urls: urls.bases.clone(),
             credentials,
+            bearer: None,
+            tls: None,
             auto_register: self.boolean(Id::AutoRegister)?,
             subject: self.text(Id::Subject)?,
         })
