@@ -23,6 +23,7 @@
 //! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
 //! | [`registry`] | the Schema Registry: client, Confluent frame | `http`, `tls`, `foreign` |
+//! | [`oauth`] | tokens for OAUTHBEARER from a token endpoint | `http`, `tls`, `foreign` |
 //! | [`http`] | how HTTP is spoken: bounds, encryption, what failures mean | `tls` |
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire` |
@@ -48,6 +49,7 @@ pub mod error;
 pub mod foreign;
 pub mod http;
 pub mod kafka;
+pub mod oauth;
 pub mod pipeline;
 pub mod registry;
 pub mod report;

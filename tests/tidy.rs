@@ -35,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "src/registry",
         &["registry", "http", "foreign", "secret", "tls"],
     ),
+    ("src/oauth", &["oauth", "http", "foreign", "secret", "tls"]),
     ("src/http", &["http", "secret", "tls"]),
     (
         "src/settings",
