@@ -4,6 +4,9 @@
 //! built, [`Settings`] are never wrong: every field is typed, in its bounds, and agrees with the others. Every mistake is
 //! reported, not the first alone. This module never connects anywhere, never logs, and never changes the process's
 //! environment; it reads `.env` and the files that `*_FILE` variables name, and nothing else.
+//!
+//! The copies of a secret that are made here are wiped when they are dropped. The process's environment stays as it was given,
+//! as readable as the system makes it (`/proc/<pid>/environ`, to the same user); a file is the better place.
 
 #![allow(
     clippy::format_push_string,
@@ -16,6 +19,7 @@ pub mod choice;
 pub mod dotenv;
 pub mod duration;
 pub mod error;
+pub mod file;
 pub mod flags;
 pub mod host_port;
 pub mod meaning;
