@@ -20,7 +20,7 @@
 //!
 //! | room | what it is | may import |
 //! | --- | --- | --- |
-//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
+//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka`, `registry` and `oauth`; `tls` and `crypto`, which do nothing by themselves |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
 //! | [`registry`] | the Schema Registry: client, Confluent frame | `http`, `tls`, `foreign` |
 //! | [`oauth`] | tokens for OAUTHBEARER from a token endpoint | `http`, `tls`, `foreign` |
