@@ -18,7 +18,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("src/kafka/wire", &["kafka::wire"]),
     (
         "src/kafka/client",
-        &["kafka::client", "kafka::wire", "kafka::config", "foreign"],
+        &[
+            "kafka::client",
+            "kafka::wire",
+            "kafka::config",
+            "foreign",
+            "secret",
+        ],
     ),
     (
         "src/kafka/net",
@@ -58,7 +64,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "src/pipeline",
         &[
-            "pipeline", "kafka", "registry", "shoe", "report", "settings", "error",
+            "pipeline", "kafka", "registry", "oauth", "http", "shoe", "report", "settings",
+            "secret", "error",
         ],
     ),
 ];

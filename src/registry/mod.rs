@@ -10,7 +10,6 @@ pub mod error;
 pub mod frame;
 pub mod standing;
 
-pub use crate::http::Timing;
 pub use client::RegistryClient;
 pub use config::{Bearer, Credentials, RegistryConfig};
 pub use error::{Problem, RegistryError, Sent};

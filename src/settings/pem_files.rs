@@ -1,6 +1,6 @@
 //! The PEM files that settings name, and the configurations of TLS that they make.
 //!
-//! Invariant: after [`Resolved::read_tls`] there is a configuration for every peer that is spoken to over TLS, or a recorded
+//! Invariant: after `read_tls` there is a configuration for every peer that is spoken to over TLS, or a recorded
 //! mistake that names the setting and its file, and nothing of the file's content. Peers that trust the same share one
 //! configuration, and so its sessions. Files that nobody needs are not read.
 

