@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 
 use crate::kafka::client::FatalError;
+use crate::oauth::TokenError;
 use crate::registry::RegistryError;
 
 /// Why a run could not begin, or could not go on. Its `Display` is the one line that the user gets.
 #[derive(Debug)]
 pub enum Error {
+    /// There was no token for the brokers.
+    Token(TokenError),
     /// The Schema Registry could not be used.
     Registry(RegistryError),
     /// The Kafka cluster could not be used.
@@ -30,6 +33,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Token(error) => error.fmt(f),
             Self::Registry(error) => error.fmt(f),
             Self::Kafka(error) => write!(f, "Kafka: {error}"),
             Self::System { doing, error } => write!(f, "{doing} failed: {error}"),

@@ -2,7 +2,11 @@
 //!
 //! Invariant: what is shown of them can neither break a line, nor steer a terminal, nor change the order in which a line
 //! reads, nor hide in it. Every room that repeats foreign words asks here, and so does the log, which has the last word;
-//! what a room does with the other characters is its own business. It never changes a text.
+//! what a room does with the other characters is its own business; [`cleaned`] is what suits the words of a server. It never
+//! decides what a text means.
+
+/// Longest foreign words in an error, in characters.
+pub const WORDS_CHARS_MAX: usize = 300;
 
 /// Whether a character can be shown as it is: no control character (general category Cc), no end of a line or paragraph, and
 /// none of those that are invisible or reorder the text around them (`Bidi_Control`, UAX #9; zero width; tags).
@@ -18,9 +22,38 @@ pub fn is_showable(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Foreign words on one line: what cannot be shown becomes a space, runs of spaces become one, the end is cut off.
+pub fn cleaned(words: &str) -> String {
+    let one_line = words.replace(|c| !is_showable(c), " ");
+    let mut cleaned = String::new();
+    for word in one_line.split_whitespace() {
+        if !cleaned.is_empty() {
+            cleaned.push(' ');
+        }
+        cleaned.push_str(word);
+    }
+    if let Some((end, _)) = cleaned.char_indices().nth(WORDS_CHARS_MAX) {
+        cleaned.truncate(end);
+        cleaned.push('…');
+    }
+    cleaned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_words_are_one_short_line() {
+        assert_eq!(
+            cleaned(" a\r\n\tb \u{1b}[31mred\u{7}\u{2028}\u{202e}  "),
+            "a b [31mred"
+        );
+        let long = "ä".repeat(WORDS_CHARS_MAX + 1);
+        assert_eq!(cleaned(&long).chars().count(), WORDS_CHARS_MAX + 1);
+        assert!(cleaned(&long).ends_with('…'));
+        assert_eq!(cleaned(&"x".repeat(WORDS_CHARS_MAX)).len(), WORDS_CHARS_MAX);
+    }
 
     #[test]
     fn what_breaks_reorders_or_hides_is_not_shown_and_words_of_any_language_are() {

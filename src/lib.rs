@@ -20,9 +20,11 @@
 //!
 //! | room | what it is | may import |
 //! | --- | --- | --- |
-//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka` and `registry` |
+//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka`, `registry` and `oauth`; `tls` and `crypto`, which do nothing by themselves |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
-//! | [`registry`] | the Schema Registry: client, Confluent frame | nothing of ours but `foreign` |
+//! | [`registry`] | the Schema Registry: client, Confluent frame | `http`, `tls`, `foreign` |
+//! | [`oauth`] | tokens for OAUTHBEARER from a token endpoint | `http`, `tls`, `foreign` |
+//! | [`http`] | how HTTP is spoken: bounds, encryption, what failures mean | `tls` |
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::sasl`] | proving who we are: PLAIN, SCRAM, OAUTHBEARER as steps of challenge and response | `kafka`'s plain `config` |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire`, `kafka::sasl` |
@@ -46,7 +48,9 @@
 pub mod crypto;
 pub mod error;
 pub mod foreign;
+pub mod http;
 pub mod kafka;
+pub mod oauth;
 pub mod pipeline;
 pub mod registry;
 pub mod report;

@@ -224,7 +224,10 @@ fn credentials_are_sent_and_never_shown() {
     let ended = setup("hushhush").run();
     expect_refused(&ended, &peers, &["(401)", "check SCHEMA_REGISTRY_API_KEY"]);
     ended.expect_no("hushhush");
-    setup("hush").run().expect_code(0).expect_no("hush");
+    let ended = setup("hush").run();
+    ended.expect_code(0).expect_no("hush");
+    // The header's value, "user:hush" in base64: what HTTP sends is not logged.
+    ended.expect_no("dXNlcjpodXNo").expect_no("authorization");
 
     // In the URL they count too, and are shown as little.
     let url = peers.registry.url().replace("http://", "http://user:hush@");
@@ -261,7 +264,7 @@ fn what_is_no_registry_is_called_none() {
         status(200, "{\"id\":-1}"),
         status(404, "<html>nothing here</html>"),
         RegistryFault::HugeBody(HUGE_BYTES),
-        RegistryFault::Garbage(vec![0x15, 3, 1, 0, 2, 2, 70, 13, 10, 13, 10]),
+        RegistryFault::Garbage(b"220 mail.example ESMTP\r\n\r\n".to_vec()),
     ] {
         let peers = Peers::start();
         let ended = fail_registration(&peers, &nonsense).run();
@@ -272,6 +275,17 @@ fn what_is_no_registry_is_called_none() {
             &["does not answer as a schema registry does"],
         );
     }
+}
+
+/// Scenario 38.
+#[test]
+fn a_registry_that_answers_in_tls_is_not_asked_again() {
+    let peers = Peers::start();
+    let alert = RegistryFault::Garbage(vec![0x15, 3, 1, 0, 2, 2, 70]);
+    peers.registry.fail_next(&alert, 100);
+    let ended = peers.setup("--count 1").run();
+    expect_refused(&ended, &peers, &["speaks TLS", "write https"]);
+    assert_eq!(peers.registry.requests().len(), 1);
 }
 
 /// Scenario 40.

@@ -43,15 +43,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),
     ("src/shoe", &["shoe"]),
-    ("src/registry", &["registry", "foreign", "secret"]),
+    (
+        "src/registry",
+        &["registry", "http", "foreign", "secret", "tls"],
+    ),
+    ("src/oauth", &["oauth", "http", "foreign", "secret", "tls"]),
+    ("src/http", &["http", "secret", "tls"]),
     (
         "src/settings",
         &[
             "settings",
             "kafka::config",
             "registry::config",
+            "oauth::config",
             "foreign",
             "secret",
+            "tls",
+            "crypto",
         ],
     ),
     ("src/foreign.rs", &[]),
@@ -62,7 +70,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "src/pipeline",
         &[
-            "pipeline", "kafka", "registry", "shoe", "report", "settings", "error",
+            "pipeline", "kafka", "registry", "oauth", "http", "shoe", "report", "settings",
+            "secret", "error",
         ],
     ),
 ];

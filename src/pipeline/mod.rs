@@ -2,7 +2,7 @@
 //!
 //! Main thread: tells the user, starts the others, waits for the stop, joins them in the order in which the data flows.
 //! `generator` makes chunks of records, `producer` hands them to the Kafka client core and drives its links, `stats` reports,
-//! `signals` turns signals into the stop. Invariant: whatever the end, every thread is joined and the books are printed.
+//! `signals` turns signals into the stop, and `token` renews the token that brokers want, if they do. Invariant: whatever the end, every thread is joined and the books are printed.
 
 pub mod chunk;
 pub mod dry_run;
@@ -11,23 +11,27 @@ mod producer;
 pub mod schedule;
 pub mod shutdown;
 pub mod source;
+mod token;
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::Level;
 
 use crate::error::{Error, Exit};
+use crate::http::Timing;
+use crate::oauth::{TokenClient, TokenError};
 use crate::registry::frame::prefix;
-use crate::registry::{RegistryClient, RegistryError, Timing};
+use crate::registry::{RegistryClient, RegistryError};
 use crate::report::log::{books, lines};
 use crate::report::repeat::ErrorSummary;
 use crate::report::reporter::{Reporter, SUMMARY_INTERVAL};
 use crate::report::stats::Stats;
 use crate::report::text;
+use crate::secret::Secret;
 use crate::settings::{Common, Settings, duration};
 use crate::shoe::{MESSAGE_INDEXES, SCHEMA, ShoeGenerator};
 use chunk::{Chunk, ChunkRing};
@@ -35,6 +39,7 @@ use generator::{Generator, Limits};
 use producer::{ProducerInputs, ProducerOutcome};
 use schedule::Schedule;
 use shutdown::{SignalThread, Stop, StopReason};
+use token::TokenThread;
 
 /// Chunks between the generator and the producer: one is filled, one is emptied, two are on their way.
 const CHUNKS: usize = 4;
@@ -86,6 +91,7 @@ fn describe(settings: &Settings, seed: u64) {
 struct Run {
     stop: Stop,
     signals: SignalThread,
+    token: Option<TokenThread>,
     stats: Arc<Stats>,
     errors: Arc<ErrorSummary>,
     unsent: u64,
@@ -97,6 +103,7 @@ impl Run {
         let stop = Stop::new();
         Ok(Self {
             signals: watch_signals(&stop)?,
+            token: None,
             stop,
             stats: counters(Instant::now())?,
             errors: Arc::new(ErrorSummary::new()),
@@ -113,7 +120,16 @@ impl Run {
     /// Everything between the configuration and the final statistics. A stop before the loop has begun is no error.
     fn produce(&mut self, settings: &Settings, seed: u64) -> Result<(), Error> {
         log::info!("{}", text::INITIALIZING);
-        let Some(prefix) = self.serializer(settings)? else {
+        let mut registry = RegistryClient::new(
+            settings.registry.clone(),
+            Timing::default(),
+            fastrand::Rng::new(),
+        );
+        let Some(tokens) = self.tokens(settings, &mut registry)? else {
+            self.tell_why();
+            return Ok(());
+        };
+        let Some(prefix) = self.serializer(settings, registry)? else {
             self.tell_why();
             return Ok(());
         };
@@ -127,6 +143,7 @@ impl Run {
             chunks: ring.full_out,
             empties: ring.empty_in,
             ready: ready_in,
+            tokens,
             stop: self.stop.clone(),
             stats: Arc::clone(&self.stats),
             errors: Arc::clone(&self.errors),
@@ -151,13 +168,35 @@ impl Run {
         }
     }
 
+    /// Where brokers' tokens come from; the first is there, and the registry is given it. Nothing ever comes if they want none.
+    /// `None`: stopped before there was one.
+    fn tokens(
+        &mut self,
+        settings: &Settings,
+        registry: &mut RegistryClient,
+    ) -> Result<Option<Receiver<Secret>>, Error> {
+        let Some(config) = settings.token.clone() else {
+            return Ok(Some(never()));
+        };
+        let mut client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
+        let first = match client.fetch_at_start(self.stop.receiver()) {
+            Ok(first) => first,
+            Err(TokenError::Interrupted) => return Ok(None),
+            Err(error) => return Err(Error::Token(error)),
+        };
+        log::debug!("🔑 First token for {:.0?}", first.expires_in);
+        registry.set_token(&first.value);
+        let (thread, tokens) = TokenThread::start(client, first, Arc::clone(&self.errors))?;
+        self.token = Some(thread);
+        Ok(Some(tokens))
+    }
+
     /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
-    fn serializer(&self, settings: &Settings) -> Result<Option<Vec<u8>>, Error> {
-        let mut registry = RegistryClient::new(
-            settings.registry.clone(),
-            Timing::default(),
-            fastrand::Rng::new(),
-        );
+    fn serializer(
+        &self,
+        settings: &Settings,
+        mut registry: RegistryClient,
+    ) -> Result<Option<Vec<u8>>, Error> {
         log::info!("{}", text::TESTING_REGISTRY);
         let schema_id = registry.check(self.stop.receiver()).and_then(|()| {
             lines(Level::Info, [text::registry_verified("healthy")]);
@@ -289,6 +328,9 @@ impl Run {
 
     /// The last lines, and how the process ends.
     fn end(mut self) -> Exit {
+        if let Some(Err(error)) = self.token.take().map(TokenThread::join) {
+            self.failed(&error);
+        }
         if self.signals.join().is_err() {
             self.failed = true;
             log::error!("❌ {}", Error::Panicked { thread: "signals" });

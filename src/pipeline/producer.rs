@@ -1,7 +1,7 @@
 //! The producer thread: drives the client core.
 //!
 //! It owns the core and the links and never blocks on any of them: it waits for whichever comes first of a chunk (only while
-//! the core wants records), an event from a broker, the stop, and the core's next deadline. The end of the chunks' channel
+//! the core wants records), an event from a broker, a new token, the stop, and the core's next deadline. The end of the chunks' channel
 //! means that the generator is done; then the core is closed and drained, at most for the shutdown timeout, which counts from
 //! the stop. Invariant: every record that arrived in a chunk is acknowledged, failed or counted as unsent.
 
@@ -21,6 +21,7 @@ use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
 use crate::report::text;
 use crate::report::time::now_ms;
+use crate::secret::Secret;
 
 /// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other. It bounds how many
 /// there are; how much memory they take is bounded by each link, which lets few of its frames wait.
@@ -38,6 +39,8 @@ pub(super) struct ProducerInputs {
     pub(super) empties: Sender<Chunk>,
     /// Told once, how many partitions there are, when records can be taken.
     pub(super) ready: Sender<usize>,
+    /// Tokens for OAUTHBEARER, each in place of the one before it; the first is there if there are any.
+    pub(super) tokens: Receiver<Secret>,
     pub(super) stop: Stop,
     pub(super) stats: Arc<Stats>,
     pub(super) errors: Arc<ErrorSummary>,
@@ -63,6 +66,9 @@ pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
         && graviola::random::fill(&mut nonce_key).is_ok()
     {
         client.set_nonce_key(nonce_key);
+    }
+    if let Ok(token) = inputs.tokens.try_recv() {
+        client.set_token(token);
     }
     let requests_max = inputs.config.max_in_flight + CONTROL_REQUESTS_MAX;
     Producer {
@@ -327,6 +333,10 @@ impl Producer {
             recv(chunks) -> chunk => match chunk {
                 Ok(chunk) => self.chunk = Some(Progress { chunk, next: 0 }),
                 Err(_) => self.end_of_chunks(),
+            },
+            recv(self.inputs.tokens) -> token => match token {
+                Ok(token) => self.client.set_token(token),
+                Err(_) => self.inputs.tokens = never(),
             },
             recv(stop) -> _ => self.begin_stop(),
             recv(urgent) -> _ => self.give_up(),

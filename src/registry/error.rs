@@ -6,10 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::foreign::is_showable;
-
-/// Longest foreign words in an error, in characters.
-const WORDS_CHARS_MAX: usize = 300;
+use crate::foreign::cleaned;
 
 /// Why there is no answer from the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +45,8 @@ pub enum Problem {
     },
     /// 401.
     Unauthorized {
-        /// Credentials were sent along.
-        with_credentials: bool,
+        /// What was sent along.
+        sent: Sent,
     },
     /// 403.
     Forbidden,
@@ -65,6 +62,8 @@ pub enum Problem {
     NotPermitted,
     /// 3xx; redirects are not followed, for they could carry credentials to another host.
     Redirected,
+    /// TLS came to nothing; its words say what to do. No retry and no other URL changes that.
+    Untrusted,
     /// What answers does not speak as a registry does.
     NotARegistry,
     /// The URL cannot be used, or asks for what this program cannot do.
@@ -76,6 +75,17 @@ pub enum Problem {
         /// The registry's own code.
         code: Option<u32>,
     },
+}
+
+/// How a request says who it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It does not.
+    Nothing,
+    /// By user name and password.
+    Basic,
+    /// By the token that brokers get too.
+    Bearer,
 }
 
 /// Where a request went.
@@ -111,9 +121,9 @@ impl RegistryError {
 
 impl Problem {
     /// The class of an answer that is neither a success nor a redirect.
-    pub(super) fn of_answer(status: u16, code: Option<u32>, with_credentials: bool) -> Problem {
+    pub(super) fn of_answer(status: u16, code: Option<u32>, sent: Sent) -> Problem {
         match (status, code) {
-            (401, _) => Problem::Unauthorized { with_credentials },
+            (401, _) => Problem::Unauthorized { sent },
             (403, _) => Problem::Forbidden,
             (_, Some(40401)) => Problem::SubjectNotFound,
             (_, Some(40403)) => Problem::SchemaNotFound,
@@ -132,11 +142,10 @@ impl Problem {
             Problem::Unreachable => "is not reachable",
             Problem::Unavailable { status, code } => return unavailable(status, code),
             Problem::Unauthorized {
-                with_credentials: true,
-            } => "does not accept the credentials (401)",
-            Problem::Unauthorized {
-                with_credentials: false,
+                sent: Sent::Nothing,
             } => "wants credentials (401)",
+            Problem::Unauthorized { sent: Sent::Basic } => "does not accept the credentials (401)",
+            Problem::Unauthorized { sent: Sent::Bearer } => "does not accept the token (401)",
             Problem::Forbidden => "does not allow this to these credentials (403)",
             Problem::SubjectNotFound => "has no such subject (40401)",
             Problem::SchemaNotFound => "does not have this schema under the subject (40403)",
@@ -147,6 +156,7 @@ impl Problem {
             Problem::NotPermitted => "does not permit this operation (42205)",
             Problem::Redirected => "redirects elsewhere",
             Problem::NotARegistry => "does not answer as a schema registry does",
+            Problem::Untrusted => "cannot be spoken to",
             Problem::UnusableUrl => "cannot be used",
             Problem::Refused { status, code: None } => {
                 return format!("refuses the request ({status})");
@@ -166,13 +176,15 @@ impl Problem {
             Problem::Unreachable => "check SCHEMA_REGISTRY_URL and that the registry runs",
             Problem::Unavailable { status: 429, .. } => "wait, or ask for a higher rate limit",
             Problem::Unavailable { .. } => "look into the registry's own log",
-            Problem::Unauthorized {
-                with_credentials: true,
-            } => {
+            Problem::Unauthorized { sent: Sent::Basic } => {
                 "check SCHEMA_REGISTRY_API_KEY and SCHEMA_REGISTRY_API_SECRET; a Kafka API key is not a registry's"
             }
+            Problem::Unauthorized { sent: Sent::Bearer } => {
+                "check KAFKA_OAUTH_SCOPE, SCHEMA_REGISTRY_BEARER_AUTH_LOGICAL_CLUSTER and the extension identityPoolId, or set \
+                 SCHEMA_REGISTRY_API_KEY and SCHEMA_REGISTRY_API_SECRET instead"
+            }
             Problem::Unauthorized {
-                with_credentials: false,
+                sent: Sent::Nothing,
             } => "set SCHEMA_REGISTRY_API_KEY and SCHEMA_REGISTRY_API_SECRET",
             Problem::Forbidden => {
                 "give the key write access to the subject, or read access with SCHEMA_REGISTRY_AUTO_REGISTER=false"
@@ -191,7 +203,8 @@ impl Problem {
                 "set SCHEMA_REGISTRY_URL to where it leads, if you trust that host"
             }
             Problem::NotARegistry => "check SCHEMA_REGISTRY_URL, its port and its path",
-            Problem::UnusableUrl => "check SCHEMA_REGISTRY_URL",
+            // Of the first it is never shown: its words say what to do.
+            Problem::Untrusted | Problem::UnusableUrl => "check SCHEMA_REGISTRY_URL",
             Problem::Refused { .. } => "look the code up in the registry's documentation",
         }
     }
@@ -215,6 +228,11 @@ impl fmt::Display for RegistryError {
             RegistryError::Interrupted => {
                 f.write_str("stopped while waiting for the schema registry")
             }
+            RegistryError::Failed {
+                problem: Problem::Untrusted,
+                place,
+                words,
+            } => write!(f, "schema registry {place} {words}"),
             RegistryError::Failed {
                 problem,
                 place,
@@ -242,38 +260,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Foreign words on one line: what cannot be shown becomes a space, runs of spaces become one, the end is cut off.
-fn cleaned(words: &str) -> String {
-    let one_line = words.replace(|c| !is_showable(c), " ");
-    let mut cleaned = String::new();
-    for word in one_line.split_whitespace() {
-        if !cleaned.is_empty() {
-            cleaned.push(' ');
-        }
-        cleaned.push_str(word);
-    }
-    if let Some((end, _)) = cleaned.char_indices().nth(WORDS_CHARS_MAX) {
-        cleaned.truncate(end);
-        cleaned.push('…');
-    }
-    cleaned
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn foreign_words_are_one_short_line() {
-        assert_eq!(
-            cleaned(" a\r\n\tb \u{1b}[31mred\u{7}\u{2028}\u{202e}  "),
-            "a b [31mred"
-        );
-        let long = "ä".repeat(WORDS_CHARS_MAX + 1);
-        assert_eq!(cleaned(&long).chars().count(), WORDS_CHARS_MAX + 1);
-        assert!(cleaned(&long).ends_with('…'));
-        assert_eq!(cleaned(&"x".repeat(WORDS_CHARS_MAX)).len(), WORDS_CHARS_MAX);
-    }
 
     #[test]
     fn an_error_says_what_where_the_words_and_what_to_do() {
@@ -305,7 +294,7 @@ mod tests {
             subject: None,
         };
         for status in 400..600 {
-            let problem = Problem::of_answer(status, None, true);
+            let problem = Problem::of_answer(status, None, Sent::Basic);
             let retriable = RegistryError::failed(problem, &place, "").is_retriable();
             assert_eq!(
                 retriable,

@@ -8,7 +8,9 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod frame;
+pub mod standing;
 
-pub use client::{RegistryClient, Timing};
-pub use config::{Credentials, RegistryConfig};
-pub use error::{Problem, RegistryError};
+pub use client::RegistryClient;
+pub use config::{Bearer, Credentials, RegistryConfig};
+pub use error::{Problem, RegistryError, Sent};
+pub use standing::SchemaStanding;

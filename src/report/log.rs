@@ -14,7 +14,8 @@ use super::time::{Rfc3339, now_ms};
 use crate::foreign::is_showable;
 use crate::settings::LogFormat;
 
-/// Whose records the level is about. Others' (those of the crates that we use) are shown from `warn` on.
+/// Whose records the level is about. Others' (those of the crates that we use) are shown from `warn` on: below that, ureq tells
+/// of requests with their headers.
 const OUR_TARGET: &str = "continuous_producer";
 /// The final statistics and the ledger are shown at every level: a run never ends without them.
 const BOOKS_TARGET: &str = "continuous_producer::books";
@@ -215,7 +216,18 @@ mod tests {
             "continuous_producer::pipeline",
             "ours",
         );
-        log_to(&logger, Level::Debug, "ureq", "theirs");
+        // Requests and answers with their headers, handshakes: what may hold a credential or a token.
+        for target in [
+            "ureq",
+            "ureq::run",
+            "ureq_proto::client",
+            "rustls::client",
+            "log",
+        ] {
+            for level in [Level::Trace, Level::Debug, Level::Info] {
+                log_to(&logger, level, target, "theirs");
+            }
+        }
         log_to(&logger, Level::Warn, "ureq", "their warning");
         assert_eq!(*sink.0.lock().unwrap(), b"ours\ntheir warning\n");
         let quiet = builder(LevelFilter::Error, LogFormat::Pretty, Target::Stderr).build();

@@ -3,17 +3,17 @@
 //! Invariant: each check looks only at values that are right by themselves, so that one mistake is reported once; it blames
 //! a setting that the user gave wherever there is one. Nothing is changed here but the list of mistakes.
 
-use super::choice::{Choice, SecurityProtocol};
 use super::error::SettingError;
 use super::meaning::{Chosen, Resolved};
 use super::setting::{Group, Id};
 use super::sources::Source;
-use super::table::{
-    AWAITS_SASL, AWAITS_TLS, BUFFER_BYTES_BESIDE_BATCH_MIN, MAX_IN_FLIGHT_WITH_IDEMPOTENCE, TABLE,
-};
+use super::table::{BUFFER_BYTES_BESIDE_BATCH_MIN, MAX_IN_FLIGHT_WITH_IDEMPOTENCE, TABLE, by_id};
 use super::value::Value;
 use super::{duration, size};
 use crate::kafka::config::Acks;
+
+/// How a setting is named that may be given by a file; `NAME` stands for it.
+pub(super) const WITH_TWIN: &str = " (or NAME_FILE)";
 
 impl Resolved {
     pub(super) fn check_delivery(&mut self) {
@@ -72,27 +72,26 @@ impl Resolved {
     }
 
     pub(super) fn check_registry(&mut self) {
-        let (key, secret) = (
-            self.is_given(Id::RegistryApiKey),
-            self.is_given(Id::RegistryApiSecret),
-        );
-        if key && !secret {
-            self.mistake(
-                Id::RegistryApiKey,
-                "needs SCHEMA_REGISTRY_API_SECRET (or SCHEMA_REGISTRY_API_SECRET_FILE) too",
-            );
-        }
-        if secret && !key {
-            self.mistake(
-                Id::RegistryApiSecret,
-                "needs SCHEMA_REGISTRY_API_KEY (or SCHEMA_REGISTRY_API_KEY_FILE) too",
-            );
-        }
+        self.check_pair(Id::RegistryApiKey, Id::RegistryApiSecret, WITH_TWIN);
         if matches!(self.value(Id::RegistryApiKey), Some(Value::Text(key)) if key.contains(':')) {
             self.mistake(
                 Id::RegistryApiKey,
                 "has a colon, which a user name of basic authentication cannot have (RFC 7617)",
             );
+        }
+    }
+
+    /// Refuses one of two settings without the other.
+    pub(super) fn check_pair(&mut self, first: Id, second: Id, twin: &str) {
+        for (one, other) in [(first, second), (second, first)] {
+            if self.is_given(one)
+                && !self.is_given(other)
+                && let Some(other) = by_id(other)
+            {
+                let other = other.variable;
+                let twin = twin.replace("NAME", other);
+                self.mistake(one, &format!("needs {other}{twin} too"));
+            }
         }
     }
 
@@ -102,40 +101,26 @@ impl Resolved {
             if dry_run && !matches!(setting.group, Group::Messages | Group::Running) {
                 continue;
             }
-            let Some(Chosen {
-                value,
-                source: Some(source),
-            }) = self.chosen.get(&setting.id)
+            let (
+                Some(awaits),
+                Some(Chosen {
+                    source: Some(source),
+                    ..
+                }),
+            ) = (setting.awaits, self.chosen.get(&setting.id))
             else {
                 continue;
             };
-            let awaits = match value {
-                _ if setting.awaits.is_some() => setting.awaits.map(str::to_owned),
-                Value::Urls(urls) if urls.needs_tls => Some(format!("{AWAITS_TLS}, https")),
-                Value::Choice(named) => match named.choice {
-                    Choice::Security(SecurityProtocol::Ssl) => Some(AWAITS_TLS.to_owned()),
-                    Choice::Security(SecurityProtocol::SaslPlaintext) => {
-                        Some(AWAITS_SASL.to_owned())
-                    }
-                    Choice::Security(SecurityProtocol::SaslSsl) => {
-                        Some(format!("{AWAITS_TLS} and {AWAITS_SASL}"))
-                    }
-                    _ => None,
-                },
-                _ => None,
-            };
-            if let Some(awaits) = awaits {
-                let mut problem = format!("not yet in this version ({awaits})");
-                if !matches!(source, Source::Flag(_)) {
-                    let place = match source {
-                        Source::Environment => "the environment".to_owned(),
-                        source => source.place(),
-                    };
-                    problem += &format!("; it is set in {place}");
-                }
-                self.errors
-                    .push(SettingError::new(source.name_of(setting), problem));
+            let mut problem = format!("not yet in this version ({awaits})");
+            if !matches!(source, Source::Flag(_)) {
+                let place = match source {
+                    Source::Environment => "the environment".to_owned(),
+                    source => source.place(),
+                };
+                problem += &format!("; it is set in {place}");
             }
+            self.errors
+                .push(SettingError::new(source.name_of(setting), problem));
         }
     }
 

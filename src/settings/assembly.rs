@@ -3,13 +3,18 @@
 //! Invariant: only called where no mistake was found, so that every value is there and agrees with the others; `None` means
 //! that one is missing all the same, which [`super::load`] reports as a defect. Nothing is checked or parsed here.
 
-use super::choice::Choice;
+use super::choice::{Choice, Mechanism};
 use super::meaning::Resolved;
 use super::setting::Id;
 use super::value::Value;
 use super::{Common, Settings};
-use crate::kafka::config::ProducerConfig;
-use crate::registry::config::{Credentials, RegistryConfig};
+use crate::kafka::config::{Login, ProducerConfig, Sasl};
+use crate::oauth::config::TokenConfig;
+use crate::registry::config::{Bearer, Credentials, RegistryConfig};
+use crate::secret::Secret;
+
+/// The extension whose value the registry is shown too, in a header of its own (Confluent Cloud).
+const IDENTITY_POOL_EXTENSION: &str = "identityPoolId";
 
 impl Resolved {
     /// What every mode that generates needs.
@@ -39,6 +44,11 @@ impl Resolved {
         Some(Settings {
             common: self.common()?,
             kafka: self.kafka()?,
+            token: if self.asks_for_tokens() {
+                Some(self.token()?)
+            } else {
+                None
+            },
             registry: self.registry()?,
         })
     }
@@ -71,28 +81,67 @@ impl Resolved {
                 Some(Value::NewTopic(topic)) => Some(*topic),
                 _ => None,
             },
-            tls: None,
-            sasl: None,
+            tls: self.encryption.kafka.clone(),
+            sasl: if self.protocol()?.uses_sasl() {
+                Some(self.sasl()?)
+            } else {
+                None
+            },
         })
     }
 
-    fn registry(&self) -> Option<RegistryConfig> {
-        let Value::Urls(urls) = self.value(Id::RegistryUrl)? else {
-            return None;
+    fn sasl(&self) -> Option<Sasl> {
+        let login = Login {
+            user: self.text(Id::ApiKey)?,
+            password: self.secret(Id::ApiSecret)?,
         };
-        let credentials = match (
-            self.text(Id::RegistryApiKey),
-            self.value(Id::RegistryApiSecret),
-        ) {
-            (Some(user), Some(Value::Secret(secret))) => Some(Credentials {
-                user,
-                password: secret.clone(),
-            }),
+        Some(match self.mechanism()? {
+            Mechanism::Plain => Sasl::Plain(login),
+            Mechanism::Scram(hash) => Sasl::Scram(hash, login),
+            Mechanism::OauthBearer => Sasl::OAuthBearer {
+                extensions: self.extensions().to_vec(),
+            },
+        })
+    }
+
+    fn token(&self) -> Option<TokenConfig> {
+        Some(TokenConfig {
+            url: self.endpoint()?.url.clone(),
+            client_id: self.text(Id::ApiKey)?,
+            client_secret: self.secret(Id::ApiSecret)?,
+            scope: self.text(Id::OauthScope),
+            tls: self.encryption.token.clone(),
+        })
+    }
+
+    fn extensions(&self) -> &[(String, String)] {
+        match self.value(Id::OauthExtensions) {
+            Some(Value::Extensions(extensions)) => extensions,
+            _ => &[],
+        }
+    }
+
+    fn secret(&self, id: Id) -> Option<Secret> {
+        match self.value(id)? {
+            Value::Secret(secret) => Some(secret.clone()),
             _ => None,
-        };
+        }
+    }
+
+    fn registry(&self) -> Option<RegistryConfig> {
+        let user = self.text(Id::RegistryApiKey);
+        let credentials = user.zip(self.secret(Id::RegistryApiSecret));
+        let pool = self.extensions().iter();
+        let mut pool = pool.filter(|(name, _)| name == IDENTITY_POOL_EXTENSION);
+        let bearer = self.inherits_token().then(|| Bearer {
+            logical_cluster: self.text(Id::RegistryBearerCluster),
+            identity_pool: pool.next().map(|(_, value)| value.clone()),
+        });
         Some(RegistryConfig {
-            urls: urls.bases.clone(),
-            credentials,
+            urls: self.registry_urls()?.bases.clone(),
+            credentials: credentials.map(|(user, password)| Credentials { user, password }),
+            bearer,
+            tls: self.encryption.registry.clone(),
             auto_register: self.boolean(Id::AutoRegister)?,
             subject: self.text(Id::Subject)?,
         })

@@ -8,7 +8,7 @@ use log::LevelFilter;
 use super::LogFormat;
 use super::problem::Problem;
 use super::suggest::nearest;
-use crate::kafka::config::{Acks, Compression, MessageKey};
+use crate::kafka::config::{Acks, Compression, MessageKey, ScramHash};
 
 /// What a word means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,10 @@ pub enum Choice {
     Format(LogFormat),
     /// `KAFKA_SECURITY_PROTOCOL`.
     Security(SecurityProtocol),
-    /// `KAFKA_SASL_MECHANISM`; none works yet.
-    SaslMechanism,
+    /// `KAFKA_SASL_MECHANISM`.
+    Sasl(Mechanism),
+    /// `SCHEMA_REGISTRY_BEARER_AUTH_CREDENTIALS_SOURCE`: whether the registry is shown brokers' token.
+    InheritToken(bool),
     /// `KAFKA_ACKS`.
     Acks(Acks),
     /// `KAFKA_COMPRESSION_TYPE`.
@@ -42,6 +44,29 @@ pub enum SecurityProtocol {
     SaslPlaintext,
     /// Authentication over TLS.
     SaslSsl,
+}
+
+impl SecurityProtocol {
+    /// Whether connections are encrypted.
+    pub fn uses_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+
+    /// Whether we say who we are.
+    pub fn uses_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+}
+
+/// How it is said who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// By user name and password.
+    Plain,
+    /// By a proof of the password.
+    Scram(ScramHash),
+    /// By a token.
+    OauthBearer,
 }
 
 /// A word and its meaning.
@@ -154,10 +179,21 @@ pub static SECURITY: Choices = Choices {
 /// `sasl.mechanism`.
 pub static SASL: Choices = Choices {
     named: &[
-        named("PLAIN", Choice::SaslMechanism),
-        named("SCRAM-SHA-256", Choice::SaslMechanism),
-        named("SCRAM-SHA-512", Choice::SaslMechanism),
-        named("OAUTHBEARER", Choice::SaslMechanism),
+        named("PLAIN", Choice::Sasl(Mechanism::Plain)),
+        named("SCRAM-SHA-256", SCRAM_SHA_256),
+        named("SCRAM-SHA-512", SCRAM_SHA_512),
+        named("OAUTHBEARER", Choice::Sasl(Mechanism::OauthBearer)),
+    ],
+    aliases: &[],
+};
+const SCRAM_SHA_256: Choice = Choice::Sasl(Mechanism::Scram(ScramHash::Sha256));
+const SCRAM_SHA_512: Choice = Choice::Sasl(Mechanism::Scram(ScramHash::Sha512));
+
+/// `bearer.auth.credentials.source`; of Confluent's sources the one that needs no settings of its own.
+pub static BEARER: Choices = Choices {
+    named: &[
+        named("none", Choice::InheritToken(false)),
+        named("SASL_OAUTHBEARER_INHERIT", Choice::InheritToken(true)),
     ],
     aliases: &[],
 };
@@ -237,6 +273,7 @@ mod tests {
             &FORMAT,
             &SECURITY,
             &SASL,
+            &BEARER,
             &ACKS,
             &COMPRESSION,
             &KEY,

@@ -6,6 +6,8 @@
 //! stands to the end of its line, save a ` # comment` and white space around it.
 //! Invariant: an error names file and line, and never repeats what stands there. This module reads no file.
 
+use zeroize::Zeroizing;
+
 use super::error::SettingError;
 
 /// One `NAME=value`.
@@ -13,8 +15,8 @@ use super::error::SettingError;
 pub struct Entry {
     /// The variable.
     pub name: String,
-    /// Its value, unquoted; may be a secret, hence no `Debug`.
-    pub value: String,
+    /// Its value, unquoted; may be a secret, hence no `Debug`, and wiped when it is dropped.
+    pub value: Zeroizing<String>,
     /// Where it starts, from 1.
     pub line: usize,
 }
@@ -35,10 +37,8 @@ pub fn parse(content: &[u8], file_name: &str) -> Result<Vec<Entry>, Vec<SettingE
         let line = before.split(|byte| *byte == b'\n').count();
         vec![at(line, "is not UTF-8: save the file as UTF-8")]
     })?;
-    let text = text
-        .strip_prefix('\u{feff}')
-        .unwrap_or(text)
-        .replace("\r\n", "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = Zeroizing::new(text.replace("\r\n", "\n"));
 
     let (mut entries, mut errors) = (Vec::new(), Vec::new());
     let (mut rest, mut line) = (text.as_str(), 1);
@@ -64,7 +64,7 @@ pub fn parse(content: &[u8], file_name: &str) -> Result<Vec<Entry>, Vec<SettingE
     }
 }
 
-type NameAndValue = (String, String);
+type NameAndValue = (String, Zeroizing<String>);
 
 /// What the first line (or lines, if a quote runs on) says, and the lines after it.
 fn parse_entry(text: &str) -> (Result<Option<NameAndValue>, &'static str>, &str) {
@@ -96,18 +96,19 @@ fn parse_entry(text: &str) -> (Result<Option<NameAndValue>, &'static str>, &str)
 }
 
 /// The value that stands right after `=`, and the lines after it.
-fn parse_value(text: &str) -> Result<(String, &str), &'static str> {
+fn parse_value(text: &str) -> Result<(Zeroizing<String>, &str), &'static str> {
     let start = text.trim_start_matches([' ', '\t']);
     let (value, after) = if let Some(quoted) = start.strip_prefix('\'') {
         let (value, after) = quoted
             .split_once('\'')
             .ok_or("opens a quote that is never closed")?;
-        (value.to_owned(), after)
+        (Zeroizing::new(value.to_owned()), after)
     } else if let Some(quoted) = start.strip_prefix('"') {
         double_quoted(quoted)?
     } else {
         let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-        return Ok((without_comment(line).trim().to_owned(), after));
+        let value = without_comment(line).trim().to_owned();
+        return Ok((Zeroizing::new(value), after));
     };
     let (line, next_lines) = after.split_once('\n').unwrap_or((after, ""));
     if without_comment(line).trim().is_empty() {
@@ -127,8 +128,10 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// Up to the closing quote; `\n`, `\r`, `\t`, `\"`, `\\`, `\$` and `` \` `` are escapes, any other backslash stands for itself.
-fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
-    let mut value = String::new();
+fn double_quoted(text: &str) -> Result<(Zeroizing<String>, &str), &'static str> {
+    // Room for a line, so that a secret does not move and leave a copy behind.
+    let line = text.find('\n').unwrap_or(text.len());
+    let mut value = Zeroizing::new(String::with_capacity(line));
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         match c {
@@ -157,7 +160,7 @@ mod tests {
             .unwrap();
         assert_eq!(entries.len(), 1, "{text:?}");
         assert_eq!(entries[0].name, "S");
-        entries[0].value.clone()
+        entries[0].value.to_string()
     }
 
     fn problem(content: &[u8]) -> String {

@@ -3,7 +3,7 @@
 //! Invariant: an accepted host is an IPv6 address or a name of letters, digits, `.`, `-` and `_`; a port is 1 to 65535.
 //! Nothing here resolves a name.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::problem::Problem;
 use crate::kafka::config::HostPort;
@@ -135,6 +135,16 @@ pub(super) fn parse_port(text: &str) -> Result<u16, Problem> {
     }
 }
 
+/// Whether a host is this machine, so that nobody listens on the way to it. IPv6 with or without brackets.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
 /// Writes what [`parse_list`] reads.
 pub fn format_list(servers: &[HostPort]) -> String {
     servers
@@ -152,6 +162,16 @@ mod tests {
         HostPort {
             host: host.to_owned(),
             port,
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_each_of_its_names() {
+        for host in ["localhost", "a.LOCALHOST.", "127.1.2.3", "::1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["local", "localhost.example", "10.0.0.1", "::2", "[fe80::1]"] {
+            assert!(!is_loopback(host), "{host}");
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::choice::{self, Choice};
 use super::duration;
 use super::error::SettingError;
+use super::pem_files::Encryption;
 use super::setting::{Id, Setting};
 use super::sources::{Given, Source, Sources};
 use super::table::{TABLE, by_id};
@@ -32,8 +33,10 @@ pub struct Resolved {
     wrong: Vec<Id>,
     /// What was wrong, in the order of the table, mistakes between settings last.
     pub errors: Vec<SettingError>,
-    /// Defaults that had to move.
+    /// Defaults that had to move, what does nothing, and secrets that travel in the clear.
     pub warnings: Vec<String>,
+    /// What the PEM files made.
+    pub encryption: Encryption,
 }
 
 impl Resolved {
@@ -201,7 +204,18 @@ impl Resolved {
 
     /// Records a mistake of a setting whose value is right by itself.
     pub(super) fn mistake(&mut self, id: Id, problem: &str) {
-        let Some(setting) = by_id(id) else { return };
+        self.errors.extend(self.mistake_of(id, problem));
+    }
+
+    /// The same, unless it has been recorded.
+    pub(super) fn mistake_once(&mut self, id: Id, problem: &str) {
+        let error = self.mistake_of(id, problem);
+        let news = error.filter(|error| !self.errors.contains(error));
+        self.errors.extend(news);
+    }
+
+    fn mistake_of(&self, id: Id, problem: &str) -> Option<SettingError> {
+        let setting = by_id(id)?;
         let chosen = self.get(id);
         let value = chosen.map(|chosen| chosen.value.to_string());
         let subject = match (chosen.and_then(|chosen| chosen.source.as_ref()), value) {
@@ -209,7 +223,7 @@ impl Resolved {
             (None, Some(value)) => format!("{}={value} (default)", setting.variable),
             (None, None) => setting.variable.to_owned(),
         };
-        self.errors.push(SettingError::new(subject, problem));
+        Some(SettingError::new(subject, problem))
     }
 }
 

@@ -3,7 +3,10 @@
 //! Two stages: what was typed (flags over environment over `.env` over defaults), then what it means. Invariant: once
 //! built, [`Settings`] are never wrong: every field is typed, in its bounds, and agrees with the others. Every mistake is
 //! reported, not the first alone. This module never connects anywhere, never logs, and never changes the process's
-//! environment; it reads `.env` and the files that `*_FILE` variables name, and nothing else.
+//! environment; it reads `.env`, the files that `*_FILE` variables name and the PEM files of TLS, and nothing else.
+//!
+//! The copies of a secret that are made here are wiped when they are dropped. The process's environment stays as it was given,
+//! as readable as the system makes it (`/proc/<pid>/environ`, to the same user); a file is the better place.
 
 #![allow(
     clippy::format_push_string,
@@ -16,11 +19,15 @@ pub mod choice;
 pub mod dotenv;
 pub mod duration;
 pub mod error;
+pub mod extensions;
+pub mod file;
 pub mod flags;
 pub mod host_port;
 pub mod meaning;
+pub mod pem_files;
 pub mod problem;
 pub mod render;
+pub mod security;
 pub mod setting;
 pub mod size;
 pub mod sources;
@@ -44,6 +51,7 @@ use meaning::Resolved;
 use sources::Sources;
 
 use crate::kafka::config::ProducerConfig;
+use crate::oauth::config::TokenConfig;
 use crate::registry::config::RegistryConfig;
 
 /// What the command line asks for, and what is worth a warning.
@@ -51,7 +59,8 @@ use crate::registry::config::RegistryConfig;
 pub struct Loaded {
     /// What to do.
     pub command: Command,
-    /// One line each: variables that look like ours and are not, defaults that had to move.
+    /// One line each: variables that look like ours and are not, defaults that had to move, what does nothing, secrets that
+    /// travel in the clear.
     pub warnings: Vec<String>,
 }
 
@@ -92,6 +101,8 @@ pub struct Settings {
     pub common: Common,
     /// Where to produce to, and how.
     pub kafka: ProducerConfig,
+    /// Where brokers' tokens come from, if they want some.
+    pub token: Option<TokenConfig>,
     /// Where the schema is kept.
     pub registry: RegistryConfig,
 }
@@ -163,6 +174,11 @@ pub fn load(
     );
     let mut resolved = Resolved::new(&sources);
     resolved.refuse_what_is_not_yet(typed.dry_run);
+    // A dry run connects nowhere, and so is not held up by how to connect.
+    if !typed.dry_run {
+        resolved.check_security();
+        resolved.read_tls(working_directory);
+    }
     // What is missing may stand in the file that could not be read, or shows as such in the table.
     if !typed.dry_run && !typed.print_config && !sources.env_file_failed {
         resolved.refuse_what_is_missing();

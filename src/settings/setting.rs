@@ -49,6 +49,8 @@ pub enum Id {
     RegistryUrl,
     RegistryApiKey,
     RegistryApiSecret,
+    RegistryBearer,
+    RegistryBearerCluster,
     RegistrySslCa,
     AutoRegister,
     Subject,

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::dotenv::{self, Entry};
 use super::error::{SettingError, shown};
+use super::file::{ReadError, read_bounded};
 use super::setting::{Id, Setting};
 use super::suggest::nearest;
 use super::table::{PREFIXES, variables};
@@ -94,10 +95,10 @@ impl Source {
 /// Asks one source for a variable.
 type Lookup = fn(&Sources, &str) -> Option<Given>;
 
-/// A text and its source. The text may be a secret, hence no `Debug`.
+/// A text and its source. The text may be a secret, hence no `Debug`, and is wiped when it is dropped.
 pub struct Given {
     /// As it was given.
-    pub text: String,
+    pub text: Zeroizing<String>,
     /// Where.
     pub source: Source,
 }
@@ -106,7 +107,8 @@ pub struct Given {
 #[derive(Default)]
 pub struct Sources {
     flags: BTreeMap<Id, String>,
-    environment: BTreeMap<String, String>,
+    /// Of variables that are not ours only the names.
+    environment: BTreeMap<String, Zeroizing<String>>,
     env_file: Vec<Entry>,
     env_file_name: String,
     working_directory: PathBuf,
@@ -148,7 +150,10 @@ impl Sources {
             };
             match value.into_string() {
                 Ok(value) => {
-                    self.environment.insert(name, value);
+                    let value = Zeroizing::new(value);
+                    let is_ours = known.contains(&name);
+                    let kept = if is_ours { value } else { Zeroizing::default() };
+                    self.environment.insert(name, kept);
                 }
                 Err(_) if known.contains(&name) => {
                     errors.push(SettingError::new(
@@ -185,7 +190,7 @@ impl Sources {
     pub fn given(&self, setting: &Setting) -> Result<Option<Given>, SettingError> {
         if let (Some((flag, _)), Some(text)) = (setting.flag, self.flags.get(&setting.id)) {
             return Ok(Some(Given {
-                text: text.clone(),
+                text: Zeroizing::new(text.clone()),
                 source: Source::Flag(flag),
             }));
         }
@@ -243,19 +248,19 @@ impl Sources {
             )
         };
         let content = read_bounded(
-            &self.working_directory.join(&file.text),
+            &self.working_directory.join(file.text.as_str()),
             SECRET_FILE_BYTES_MAX,
         )
         .map_err(|error| fail(error.to_string()))?;
         let text =
-            String::from_utf8(content).map_err(|_| fail("the file is not UTF-8".to_owned()))?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+            std::str::from_utf8(&content).map_err(|_| fail("the file is not UTF-8".to_owned()))?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
             return Err(fail("the file is empty".to_owned()));
         }
         Ok(Given {
-            text: text.to_owned(),
+            text: Zeroizing::new(text.to_owned()),
             source: Source::SecretFile(shown(&file.text)),
         })
     }
@@ -314,39 +319,4 @@ fn meant_by<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
         .iter()
         .map(String::as_str)
         .find(|variable| variable.strip_prefix(prefix) == Some(rest))
-}
-
-enum ReadError {
-    Missing,
-    TooLarge(u64),
-    Io(std::io::Error),
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReadError::Missing => f.write_str("no such file"),
-            ReadError::TooLarge(bytes_max) => {
-                write!(f, "the file is larger than {bytes_max} bytes")
-            }
-            ReadError::Io(error) => write!(f, "the file cannot be read: {error}"),
-        }
-    }
-}
-
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
-    let classify = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Io(error),
-    };
-    let mut content = Vec::new();
-    File::open(path)
-        .map_err(classify)?
-        .take(bytes_max + 1)
-        .read_to_end(&mut content)
-        .map_err(classify)?;
-    match u64::try_from(content.len()) {
-        Ok(bytes) if bytes <= bytes_max => Ok(content),
-        _ => Err(ReadError::TooLarge(bytes_max)),
-    }
 }

@@ -4,7 +4,7 @@
 //! table all come from these rows; a setting is added here, given a meaning in [`super::meaning`], and nowhere else.
 //! Invariant: every [`Id`] has one row, every default is a value of its kind, every variable and flag is unique.
 
-use super::choice::{ACKS, BOOLEAN, COMPRESSION, FORMAT, KEY, LEVEL, SASL, SECURITY};
+use super::choice::{ACKS, BEARER, BOOLEAN, COMPRESSION, FORMAT, KEY, LEVEL, SASL, SECURITY};
 use super::setting::{Group, Id, REQUIRED, Setting};
 use super::value::Kind;
 
@@ -24,13 +24,8 @@ pub const BUFFER_BYTES_BESIDE_BATCH_MIN: u64 = 2 * MIB;
 /// Most bytes of buffer; what a 32-bit process can still address, or 64 GiB.
 const BUFFER_BYTES_MAX: u64 = if usize::BITS < 64 { 1 << 30 } else { 1 << 36 };
 
-/// What the settings of encrypted connections wait for.
-pub const AWAITS_TLS: &str = "TLS";
-/// What the settings of authentication wait for.
-pub const AWAITS_SASL: &str = "SASL authentication";
 /// What the settings of the metrics endpoint wait for.
 pub const AWAITS_METRICS: &str = "metrics endpoint";
-const AWAITS_OAUTH: &str = "SASL authentication with OAUTHBEARER";
 
 const fn row(id: Id, group: Group, variable: &'static str, kind: Kind) -> Setting {
     Setting::new(id, group, variable, kind)
@@ -45,7 +40,7 @@ const fn span(min_ms: u64, max_ms: u64) -> Kind {
 }
 
 /// Every setting, in the order in which it is shown.
-pub static TABLE: [Setting; 40] = [
+pub static TABLE: [Setting; 42] = [
     row(Id::Interval, Group::Messages, "MESSAGE_INTERVAL", span(0, YEAR_MS))
         .flag("interval", "TIME")
         .default("1s")
@@ -117,12 +112,10 @@ pub static TABLE: [Setting; 40] = [
         .means("the topic", "the topic that is produced to"),
     row(Id::ApiKey, Group::Cluster, "KAFKA_API_KEY", Kind::Text)
         .or_file()
-        .means("SASL user name", "SASL user name")
-        .awaits(AWAITS_SASL),
+        .means("SASL user name", "SASL user name"),
     row(Id::ApiSecret, Group::Cluster, "KAFKA_API_SECRET", Kind::Secret)
         .or_file()
-        .means("SASL password", "SASL password; may hold `=`, `#`, spaces and quotes")
-        .awaits(AWAITS_SASL),
+        .means("SASL password", "SASL password; may hold `=`, `#`, spaces and quotes"),
     row(Id::SecurityProtocol, Group::Cluster, "KAFKA_SECURITY_PROTOCOL", Kind::Choice(&SECURITY))
         .flag("security-protocol", "NAME")
         .without("`SASL_SSL` with an API key, else `PLAINTEXT`", "PLAINTEXT")
@@ -130,31 +123,33 @@ pub static TABLE: [Setting; 40] = [
     row(Id::SaslMechanism, Group::Cluster, "KAFKA_SASL_MECHANISM", Kind::Choice(&SASL))
         .flag("sasl-mechanism", "NAME")
         .default("PLAIN")
-        .means("PLAIN, SCRAM, OAUTHBEARER", "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`")
-        .awaits(AWAITS_SASL),
-    row(Id::OauthTokenEndpointUrl, Group::Cluster, "KAFKA_OAUTH_TOKEN_ENDPOINT_URL", Kind::Text)
+        .means("PLAIN, SCRAM, OAUTHBEARER", "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`"),
+    row(Id::OauthTokenEndpointUrl, Group::Cluster, "KAFKA_OAUTH_TOKEN_ENDPOINT_URL", Kind::Endpoint)
         .means(
             "OAUTHBEARER: token endpoint",
             "OAUTHBEARER by OIDC client credentials (id and secret = API key and secret): the token endpoint",
-        )
-        .awaits(AWAITS_OAUTH),
+        ),
     row(Id::OauthScope, Group::Cluster, "KAFKA_OAUTH_SCOPE", Kind::Text)
-        .means("OAUTHBEARER: scope", "OAUTHBEARER: the scope to ask for")
-        .awaits(AWAITS_OAUTH),
-    row(Id::OauthExtensions, Group::Cluster, "KAFKA_OAUTH_EXTENSIONS", Kind::Text)
-        .means("OAUTHBEARER: extensions", "OAUTHBEARER: SASL extensions, `name=value,…`")
-        .awaits(AWAITS_OAUTH),
-    row(Id::SslCa, Group::Cluster, "KAFKA_SSL_CA_LOCATION", Kind::Text)
+        .means("OAUTHBEARER: scope", "OAUTHBEARER: the scope to ask for"),
+    row(Id::OauthExtensions, Group::Cluster, "KAFKA_OAUTH_EXTENSIONS", Kind::Extensions)
+        .means(
+            "OAUTHBEARER: extensions",
+            "OAUTHBEARER: SASL extensions, `name=value,…`, such as `logicalCluster=lkc-…,identityPoolId=pool-…`",
+        ),
+    row(Id::SslCa, Group::Cluster, "KAFKA_SSL_CA_LOCATION", Kind::Path)
         .flag("ssl-ca", "FILE")
         .without("Mozilla's roots, built in", "")
-        .means("PEM file of trusted roots", "PEM file")
-        .awaits(AWAITS_TLS),
-    row(Id::SslCertificate, Group::Cluster, "KAFKA_SSL_CERTIFICATE_LOCATION", Kind::Text)
-        .means("client certificate, PEM file", "client certificate (mutual TLS), PEM")
-        .awaits(AWAITS_TLS),
-    row(Id::SslKey, Group::Cluster, "KAFKA_SSL_KEY_LOCATION", Kind::Text)
-        .means("its key, PEM file", "key of the client certificate, PEM")
-        .awaits(AWAITS_TLS),
+        .means(
+            "PEM file of trusted roots",
+            "PEM file of the authorities to trust in place of the built-in ones; for the token endpoint both count",
+        ),
+    row(Id::SslCertificate, Group::Cluster, "KAFKA_SSL_CERTIFICATE_LOCATION", Kind::Path)
+        .means(
+            "client certificate, PEM file",
+            "client certificate with its chain (mutual TLS), PEM; the registry and the token endpoint get it too if they ask",
+        ),
+    row(Id::SslKey, Group::Cluster, "KAFKA_SSL_KEY_LOCATION", Kind::Path)
+        .means("its key, PEM file", "key of the client certificate, PEM, without a pass phrase"),
     row(Id::Acks, Group::Delivery, "KAFKA_ACKS", Kind::Choice(&ACKS))
         .flag("acks", "ACKS")
         .default("all")
@@ -219,10 +214,30 @@ pub static TABLE: [Setting; 40] = [
     row(Id::RegistryApiSecret, Group::Registry, "SCHEMA_REGISTRY_API_SECRET", Kind::Secret)
         .or_file()
         .means("password", "basic authentication: password"),
-    row(Id::RegistrySslCa, Group::Registry, "SCHEMA_REGISTRY_SSL_CA_LOCATION", Kind::Text)
+    row(
+        Id::RegistryBearer,
+        Group::Registry,
+        "SCHEMA_REGISTRY_BEARER_AUTH_CREDENTIALS_SOURCE",
+        Kind::Choice(&BEARER),
+    )
+    .default("none")
+    .means(
+        "show Kafka's token",
+        "`SASL_OAUTHBEARER_INHERIT`: the registry is shown the token that brokers get; `none`: it is not",
+    ),
+    row(
+        Id::RegistryBearerCluster,
+        Group::Registry,
+        "SCHEMA_REGISTRY_BEARER_AUTH_LOGICAL_CLUSTER",
+        Kind::Text,
+    )
+    .means(
+        "its logical cluster",
+        "with a token: the registry's logical cluster (`lsrc-…`), as Confluent Cloud wants it",
+    ),
+    row(Id::RegistrySslCa, Group::Registry, "SCHEMA_REGISTRY_SSL_CA_LOCATION", Kind::Path)
         .without("as Kafka's", "")
-        .means("PEM file of trusted roots", "PEM file")
-        .awaits(AWAITS_TLS),
+        .means("PEM file of trusted roots", "PEM file of the authorities to trust for the registry"),
     row(Id::AutoRegister, Group::Registry, "SCHEMA_REGISTRY_AUTO_REGISTER", Kind::Choice(&BOOLEAN))
         .default("true")
         .means("false: look up, never register", "`false`: look the schema up, never register"),

@@ -13,6 +13,9 @@ pub const TOPIC_BYTES_MAX: usize = 249;
 /// Longest free text (client id, subject).
 pub const TEXT_BYTES_MAX: usize = 255;
 
+/// Longest path of a file (`PATH_MAX` of Linux).
+pub const PATH_BYTES_MAX: usize = 4096;
+
 /// Most partitions that a topic is created with; more than this is a slip of the finger.
 pub const PARTITIONS_MAX: i32 = 100_000;
 
@@ -44,16 +47,16 @@ pub fn parse_topic(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// Checks a free text: 1 to 255 bytes without control characters.
+/// Checks a free text: 1 to so many bytes without control characters.
 ///
 /// # Errors
 /// Empty, too long, or with a control character.
-pub fn parse_text(text: &str) -> Result<String, Problem> {
+pub fn parse_text(text: &str, bytes_max: usize) -> Result<String, Problem> {
     if text.is_empty() {
         return Err(Problem::new("must not be empty"));
     }
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(Problem::new(format!("longer than {TEXT_BYTES_MAX} bytes")));
+    if text.len() > bytes_max {
+        return Err(Problem::new(format!("longer than {bytes_max} bytes")));
     }
     if text.chars().any(char::is_control) {
         return Err(Problem::new("has a control character"));
@@ -163,11 +166,11 @@ mod tests {
     #[test]
     fn free_text_is_bounded_and_printable() {
         assert_eq!(
-            parse_text("continuous producer 1").as_deref(),
+            parse_text("continuous producer 1", TEXT_BYTES_MAX).as_deref(),
             Ok("continuous producer 1")
         );
         for text in ["", "a\tb", &"x".repeat(256)] {
-            assert!(parse_text(text).is_err());
+            assert!(parse_text(text, TEXT_BYTES_MAX).is_err());
         }
     }
 }

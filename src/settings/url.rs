@@ -1,16 +1,20 @@
-//! Schema Registry URLs: `http://host:8081`, several separated by commas, with or without `user:password@`.
+//! URLs: those of the Schema Registry (`http://host:8081`, several separated by commas, with or without `user:password@`), and
+//! that of a token endpoint.
 //!
-//! Invariant: an accepted URL has no credentials in it any more (they are moved out, percent-decoded), no trailing slash,
-//! no query and no fragment; so it can be printed. [`without_credentials`] makes even a refused text printable.
+//! Invariant: an accepted URL has no credentials in it any more (they are moved out, percent-decoded) and no fragment; that of a
+//! registry no trailing slash and no query either. So it can be printed. [`without_credentials`] makes even a refused text printable.
 //! Nothing here connects.
 
-use super::host_port::{parse_host, parse_port, split_port};
+use super::host_port::{is_loopback, parse_host, parse_port, split_port};
 use super::problem::Problem;
 use crate::registry::config::Credentials;
 use crate::secret::{HIDDEN, Secret};
 
 /// Most registry URLs that are accepted.
 pub const URLS_MAX: usize = 16;
+
+/// Longest URL of a token endpoint.
+pub const ENDPOINT_BYTES_MAX: usize = 2048;
 
 /// Base URLs, and the credentials that stood in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,19 @@ pub struct RegistryUrls {
     pub credentials: Option<Credentials>,
     /// Whether one of them is `https`.
     pub needs_tls: bool,
+    /// Whether one of them is `http` to another machine, so that others may read along.
+    pub is_exposed: bool,
+}
+
+/// The URL of a token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As it was given, without credentials.
+    pub url: String,
+    /// Whether it is `https`.
+    pub needs_tls: bool,
+    /// Whether it is `http` to another machine.
+    pub is_exposed: bool,
 }
 
 /// Parses a comma-separated list of URLs.
@@ -32,6 +49,7 @@ pub fn parse_urls(text: &str) -> Result<RegistryUrls, Problem> {
         bases: Vec::new(),
         credentials: None,
         needs_tls: false,
+        is_exposed: false,
     };
     for place in text
         .split(',')
@@ -46,6 +64,7 @@ pub fn parse_urls(text: &str) -> Result<RegistryUrls, Problem> {
             urls.credentials = url.credentials;
         }
         urls.needs_tls |= url.needs_tls;
+        urls.is_exposed |= url.is_exposed;
         urls.bases.push(url.base);
     }
     if urls.bases.is_empty() {
@@ -57,27 +76,61 @@ pub fn parse_urls(text: &str) -> Result<RegistryUrls, Problem> {
     Ok(urls)
 }
 
+/// Parses the URL of a token endpoint, which may have a query (RFC 6749, section 3.2).
+///
+/// # Errors
+/// It is no such URL, holds credentials or a fragment, or is too long.
+pub fn parse_endpoint(text: &str) -> Result<Endpoint, Problem> {
+    if text.len() > ENDPOINT_BYTES_MAX {
+        return Err(Problem::new(format!(
+            "longer than {ENDPOINT_BYTES_MAX} bytes"
+        )));
+    }
+    let (scheme, rest) = split_scheme(text)?;
+    if rest.contains('#') {
+        return Err(Problem::new("has a fragment"));
+    }
+    if !rest.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Problem::new("has characters that a URL cannot have"));
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Problem::new(
+            "holds credentials, which belong in KAFKA_API_KEY and KAFKA_API_SECRET",
+        ));
+    }
+    let host = parse_authority(authority)?.0;
+    Ok(Endpoint {
+        url: format!("{}://{rest}", scheme.name()),
+        needs_tls: scheme == Scheme::Https,
+        is_exposed: scheme == Scheme::Http && !is_loopback(host),
+    })
+}
+
 struct Url {
     base: String,
     credentials: Option<Credentials>,
     needs_tls: bool,
+    is_exposed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
 }
 
 fn parse_url(text: &str) -> Result<Url, Problem> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        let problem = Problem::new("no scheme");
-        return Err(if text.contains('@') {
-            problem
-        } else {
-            problem.suggest(format!("http://{text}"))
-        });
-    };
-    let scheme = scheme.to_ascii_lowercase();
-    let needs_tls = match scheme.as_str() {
-        "http" => false,
-        "https" => true,
-        _ => return Err(Problem::new("the scheme is neither http nor https")),
-    };
+    let (scheme, rest) = split_scheme(text)?;
     if rest.contains(['?', '#']) {
         return Err(Problem::new("has a query or a fragment"));
     }
@@ -89,11 +142,9 @@ fn parse_url(text: &str) -> Result<Url, Problem> {
         Some((user_info, address)) => (Some(user_info), address),
         None => (None, authority),
     };
-    let (host, port) = split_port(address).map_err(|problem| Problem::new(problem.what))?;
-    parse_host(host)?;
-    let port = port.map(parse_port).transpose()?;
+    let (host, port) = parse_authority(address)?;
     let path = path.trim_matches('/');
-    let mut base = format!("{scheme}://{}", host.to_ascii_lowercase());
+    let mut base = format!("{}://{}", scheme.name(), host.to_ascii_lowercase());
     if let Some(port) = port {
         base += &format!(":{port}");
     }
@@ -103,8 +154,36 @@ fn parse_url(text: &str) -> Result<Url, Problem> {
     Ok(Url {
         base,
         credentials: user_info.map(parse_user_info).transpose()?,
-        needs_tls,
+        needs_tls: scheme == Scheme::Https,
+        is_exposed: scheme == Scheme::Http && !is_loopback(host),
     })
+}
+
+/// The scheme and what follows it.
+fn split_scheme(text: &str) -> Result<(Scheme, &str), Problem> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let problem = Problem::new("no scheme");
+        return Err(if text.contains('@') {
+            problem
+        } else {
+            problem.suggest(format!("http://{text}"))
+        });
+    };
+    let schemes = [Scheme::Http, Scheme::Https];
+    match schemes
+        .iter()
+        .find(|known| known.name().eq_ignore_ascii_case(scheme))
+    {
+        Some(known) => Ok((*known, rest)),
+        None => Err(Problem::new("the scheme is neither http nor https")),
+    }
+}
+
+/// The host (IPv6 still in brackets), and the port if there is one.
+fn parse_authority(address: &str) -> Result<(&str, Option<u16>), Problem> {
+    let (host, port) = split_port(address).map_err(|problem| Problem::new(problem.what))?;
+    parse_host(host)?;
+    Ok((host, port.map(parse_port).transpose()?))
 }
 
 fn parse_user_info(text: &str) -> Result<Credentials, Problem> {
@@ -198,6 +277,50 @@ mod tests {
     fn https_is_seen() {
         assert!(parse_urls("http://a,https://b").unwrap().needs_tls);
         assert!(!parse_urls("http://a").unwrap().needs_tls);
+    }
+
+    #[test]
+    fn a_url_that_others_may_read_along_is_seen() {
+        for (text, is_exposed) in [
+            ("http://a", true),
+            ("http://localhost:1,http://[::1]", false),
+            ("https://a", false),
+            ("https://a,http://b", true),
+        ] {
+            assert_eq!(parse_urls(text).unwrap().is_exposed, is_exposed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_endpoint_may_have_a_query_but_no_credentials() {
+        for (text, needs_tls, is_exposed) in [
+            ("https://idp.example/oauth2/v1/token", true, false),
+            (
+                "http://169.254.169.254/token?api-version=1&x=a@b",
+                false,
+                true,
+            ),
+            ("http://localhost:8080", false, false),
+        ] {
+            let endpoint = parse_endpoint(text).unwrap();
+            assert_eq!(endpoint.url, text);
+            assert_eq!(
+                (endpoint.needs_tls, endpoint.is_exposed),
+                (needs_tls, is_exposed)
+            );
+        }
+        for text in [
+            "",
+            "idp/token",
+            "ftp://a",
+            "https://",
+            "https://u:p@a/",
+            "https://a/#b",
+            "https://a/b c",
+            "https://a/ü",
+        ] {
+            assert!(parse_endpoint(text).is_err(), "{text}");
+        }
     }
 
     #[test]

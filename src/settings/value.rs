@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::choice::{Choices, Named};
 use super::problem::Problem;
-use super::url::{RegistryUrls, parse_urls, without_credentials};
-use super::{duration, host_port, size, topic};
+use super::url::{Endpoint, RegistryUrls, parse_endpoint, parse_urls, without_credentials};
+use super::{duration, extensions, host_port, size, topic};
 use crate::kafka::config::{HostPort, NewTopic};
 use crate::secret::Secret;
 
@@ -51,6 +51,12 @@ pub enum Kind {
     Topic,
     /// `PARTITIONS[:REPLICATION]`.
     NewTopic,
+    /// The URL of a token endpoint.
+    Endpoint,
+    /// SASL extensions.
+    Extensions,
+    /// The path of a file.
+    Path,
     /// Free text.
     Text,
     /// A password.
@@ -74,7 +80,11 @@ pub enum Value {
     Urls(RegistryUrls),
     /// Of [`Kind::NewTopic`].
     NewTopic(NewTopic),
-    /// Of [`Kind::Topic`] and [`Kind::Text`].
+    /// Of [`Kind::Endpoint`].
+    Endpoint(Endpoint),
+    /// Of [`Kind::Extensions`].
+    Extensions(Vec<(String, String)>),
+    /// Of [`Kind::Topic`], [`Kind::Path`] and [`Kind::Text`].
     Text(String),
     /// Of [`Kind::Secret`].
     Secret(Secret),
@@ -117,7 +127,10 @@ impl Kind {
             Kind::Urls => parse_urls(text).map(Value::Urls),
             Kind::Topic => topic::parse_topic(text).map(Value::Text),
             Kind::NewTopic => topic::parse_new_topic(text).map(Value::NewTopic),
-            Kind::Text => topic::parse_text(text).map(Value::Text),
+            Kind::Endpoint => parse_endpoint(text).map(Value::Endpoint),
+            Kind::Extensions => extensions::parse(text).map(Value::Extensions),
+            Kind::Path => topic::parse_text(text, topic::PATH_BYTES_MAX).map(Value::Text),
+            Kind::Text => topic::parse_text(text, topic::TEXT_BYTES_MAX).map(Value::Text),
             Kind::Secret => parse_secret(text).map(Value::Secret),
         }
     }
@@ -153,7 +166,12 @@ impl Kind {
                 "host:port,host:port (IPv6 as [::1]:9092; port 9092 where none is given)".to_owned()
             }
             Kind::Listen => "host:port".to_owned(),
-            Kind::Urls => "http://host:port, or several separated by commas".to_owned(),
+            Kind::Urls => {
+                "http://host:port or https://host:port, or several separated by commas".to_owned()
+            }
+            Kind::Endpoint => "a URL such as https://host/path".to_owned(),
+            Kind::Extensions => "name=value,name=value".to_owned(),
+            Kind::Path => "the path of a file".to_owned(),
             Kind::Topic => format!(
                 "1 to {} of the characters a-z, A-Z, 0-9, '.', '_' and '-', and neither \".\" nor \"..\"",
                 topic::TOPIC_BYTES_MAX
@@ -185,8 +203,12 @@ fn parse_secret(text: &str) -> Result<Secret, Problem> {
     if text.is_empty() {
         return Err(Problem::new("is empty"));
     }
-    if text.contains(['\n', '\r', '\0']) {
+    if text.contains(['\n', '\r']) {
         return Err(Problem::new("has a line break"));
+    }
+    // PLAIN separates its fields by it (RFC 4616).
+    if text.contains('\0') {
+        return Err(Problem::new("has a NUL character"));
     }
     Ok(Secret::new(text.to_owned()))
 }
@@ -200,6 +222,8 @@ impl fmt::Display for Value {
             Value::Choice(named) => f.write_str(named.name),
             Value::Servers(servers) => f.write_str(&host_port::format_list(servers)),
             Value::Urls(urls) => f.write_str(&urls.bases.join(",")),
+            Value::Endpoint(endpoint) => f.write_str(&endpoint.url),
+            Value::Extensions(pairs) => f.write_str(&extensions::format(pairs)),
             Value::NewTopic(topic) => f.write_str(&topic::format_new_topic(*topic)),
             Value::Text(text) => f.write_str(text),
             Value::Secret(secret) => secret.fmt(f),

@@ -14,8 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
+use rustls::{ClientConfig, Error, RootCertStore};
 
 use crate::crypto;
 use pem::Identity;
@@ -26,7 +25,6 @@ pub use words::{Names, explain, is_refusal};
 #[derive(Clone)]
 pub struct TlsConfig {
     client: Arc<ClientConfig>,
-    http: ureq::tls::TlsConfig,
     has_identity: bool,
 }
 
@@ -37,6 +35,8 @@ pub enum Roots {
     BuiltIn,
     /// These authorities and no other.
     Given(Vec<CertificateDer<'static>>),
+    /// Mozilla's and these, for a peer that may be a public one as well as one's own.
+    BuiltInAnd(Vec<CertificateDer<'static>>),
 }
 
 /// Why there can be no configuration. `Display` is one line.
@@ -46,8 +46,10 @@ pub enum TlsConfigError {
     Processor(crypto::MissingInstructions),
     /// An authority's certificate is none.
     Roots(String),
-    /// The client certificate, or its key, cannot be used.
-    Identity(String),
+    /// The client certificate is none.
+    Certificate(String),
+    /// Its key cannot be used, or is that of another.
+    Key(String),
 }
 
 impl TlsConfig {
@@ -58,36 +60,30 @@ impl TlsConfig {
     pub fn new(roots: &Roots, identity: Option<&Identity>) -> Result<Self, TlsConfigError> {
         crypto::check_processor().map_err(TlsConfigError::Processor)?;
         let provider = Arc::new(rustls_graviola::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsConfigError::Identity(error.to_string()))?
+            .map_err(|error| TlsConfigError::Roots(error.to_string()))?
             .with_root_certificates(store(roots)?);
         let client = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-                .map_err(|error| TlsConfigError::Identity(words::of_identity(&error)))?,
+                .map_err(|error| match error {
+                    Error::InvalidCertificate(_) => TlsConfigError::Certificate(
+                        "holds no X.509 certificate, or a damaged one".to_owned(),
+                    ),
+                    error => TlsConfigError::Key(words::of_key(&error)),
+                })?,
         };
-        let http = ureq::tls::TlsConfig::builder()
-            .root_certs(http_roots(roots))
-            .client_cert(identity.map(http_identity).transpose()?)
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
         Ok(Self {
             client: Arc::new(client),
-            http,
             has_identity: identity.is_some(),
         })
     }
 
-    /// For connections that we make ourselves.
+    /// For the connections that are made with it, to brokers and over HTTP alike.
     pub fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.client)
-    }
-
-    /// The same for HTTP requests.
-    pub fn http(&self) -> ureq::tls::TlsConfig {
-        self.http.clone()
     }
 
     /// Whether there is a client certificate to show.
@@ -108,7 +104,7 @@ impl fmt::Display for TlsConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Processor(missing) => missing.fmt(f),
-            Self::Roots(words) | Self::Identity(words) => f.write_str(words),
+            Self::Roots(words) | Self::Certificate(words) | Self::Key(words) => f.write_str(words),
         }
     }
 }
@@ -116,15 +112,11 @@ impl fmt::Display for TlsConfigError {
 impl std::error::Error for TlsConfigError {}
 
 fn store(roots: &Roots) -> Result<RootCertStore, TlsConfigError> {
-    let certificates = match roots {
-        Roots::BuiltIn => {
-            return Ok(RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            });
-        }
-        Roots::Given(certificates) => certificates,
+    let (mut store, certificates) = match roots {
+        Roots::BuiltIn => return Ok(built_in()),
+        Roots::Given(certificates) => (RootCertStore::empty(), certificates),
+        Roots::BuiltInAnd(certificates) => (built_in(), certificates),
     };
-    let mut store = RootCertStore::empty();
     for (number, certificate) in (1..).zip(certificates) {
         store.add(certificate.clone()).map_err(|_| {
             TlsConfigError::Roots(format!(
@@ -135,21 +127,8 @@ fn store(roots: &Roots) -> Result<RootCertStore, TlsConfigError> {
     Ok(store)
 }
 
-fn http_roots(roots: &Roots) -> RootCerts {
-    match roots {
-        Roots::BuiltIn => RootCerts::WebPki,
-        Roots::Given(certificates) => RootCerts::from(certificates.iter().map(http_certificate)),
+fn built_in() -> RootCertStore {
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     }
-}
-
-fn http_certificate(certificate: &CertificateDer<'static>) -> Certificate<'static> {
-    Certificate::from_der(certificate).to_owned()
-}
-
-fn http_identity(identity: &Identity) -> Result<ClientCert, TlsConfigError> {
-    let chain: Vec<Certificate<'static>> = identity.chain.iter().map(http_certificate).collect();
-    // ureq takes keys as PEM only.
-    let key = PrivateKey::from_pem(identity.key_pem().as_bytes())
-        .map_err(|_| TlsConfigError::Identity("the key cannot be used".to_owned()))?;
-    Ok(ClientCert::new_with_certs(&chain, key))
 }

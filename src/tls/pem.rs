@@ -6,16 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::Roots;
 
-/// A client certificate, its chain, and its key. `Debug` does not show the key; this copy of it is wiped when dropped (those
-/// that rustls and ureq work with live as long as their configuration).
+/// A client certificate, its chain, and its key. `Debug` does not show the key; this copy of it is wiped when dropped (the
+/// one that rustls works with lives as long as its configuration).
 #[derive(Clone)]
 pub struct Identity {
     /// The client certificate first, then those that lead to its authority.
@@ -36,20 +34,6 @@ impl Identity {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         let key = Arc::new(Zeroizing::new(key));
         Self { chain, key }
-    }
-
-    /// The key in PEM, whichever of the three forms it came in.
-    pub(super) fn key_pem(&self) -> Zeroizing<String> {
-        let label = match **self.key {
-            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-            _ => "PRIVATE KEY",
-        };
-        let der = Zeroizing::new(BASE64_STANDARD.encode(self.key.secret_der()));
-        Zeroizing::new(format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-            *der
-        ))
     }
 }
 

@@ -34,6 +34,18 @@ impl Names {
         host: "KAFKA_BOOTSTRAP_SERVERS, or the brokers' advertised.listeners",
         protocol: "KAFKA_SECURITY_PROTOCOL",
     };
+    /// Of the Schema Registry.
+    pub const REGISTRY: Names = Names {
+        roots: "SCHEMA_REGISTRY_SSL_CA_LOCATION (or KAFKA_SSL_CA_LOCATION)",
+        host: "SCHEMA_REGISTRY_URL",
+        protocol: "whether SCHEMA_REGISTRY_URL is to be http",
+    };
+    /// Of the endpoint that gives tokens.
+    pub const TOKEN: Names = Names {
+        roots: "KAFKA_SSL_CA_LOCATION",
+        host: "KAFKA_OAUTH_TOKEN_ENDPOINT_URL",
+        protocol: "whether KAFKA_OAUTH_TOKEN_ENDPOINT_URL is to be http",
+    };
 }
 
 /// The client certificate's two settings, which all peers share.
@@ -171,14 +183,13 @@ fn name(alert: Alert) -> String {
     format!("{alert:?}")
 }
 
-/// Why a client certificate and its key cannot be used.
-pub(super) fn of_identity(error: &Error) -> String {
+/// Why the key of a client certificate cannot be used.
+pub(super) fn of_key(error: &Error) -> String {
     match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            "the key is not that of the certificate".to_owned()
+            "is not the key of the certificate".to_owned()
         }
-        Error::InvalidCertificate(_) => "the certificate is not an X.509 certificate".to_owned(),
-        _ => "the key cannot be used; RSA (2048 bits and more), EC (P-256, P-384) and Ed25519 can"
+        _ => "holds a key that cannot be used; RSA (2048 bits and more), EC (P-256, P-384) and Ed25519 can"
             .to_owned(),
     }
 }

@@ -1,9 +1,11 @@
 //! The client against a scripted server on loopback.
 
 mod hostile;
+mod standing;
 
 use super::*;
-use crate::secret::Secret;
+use crate::http::ANSWER_BYTES_MAX;
+use crate::registry::config::Credentials;
 use crossbeam_channel::{Sender, never, unbounded};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -88,6 +90,8 @@ fn config(urls: &[&Server]) -> RegistryConfig {
     RegistryConfig {
         urls: urls.iter().map(|server| server.url.clone()).collect(),
         credentials: None,
+        bearer: None,
+        tls: None,
         auto_register: true,
         subject: "js_shoe-value".to_owned(),
     }
@@ -171,9 +175,10 @@ fn credentials_are_sent_and_never_printed() {
         password: Secret::new("open sesame".to_owned()),
     });
     let mut client = client(config);
+    assert!(!format!("{client:?}").contains("QWxh"));
     assert_eq!(client.check(&never()), Ok(()));
     let error = client.schema_id(SCHEMA, &never()).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("sesame"));
+    assert!(!format!("{error} {error:?} {client:?}").contains("sesame"));
     assert!(
         error
             .to_string()
@@ -196,7 +201,7 @@ fn every_refusal_has_its_class_and_keeps_the_registrys_words() {
             401,
             r#"{"error_code":401,"message":"W0rds"}"#,
             Problem::Unauthorized {
-                with_credentials: false,
+                sent: Sent::Nothing,
             },
         ),
         (
@@ -278,11 +283,22 @@ fn what_is_no_registry_is_said_to_be_none() {
         Status(200, r#"{"id":4294967296}"#),
         Status(200, r#"{"id":"7"}"#),
         Status(404, "<html>nginx</html>"),
-        Raw(b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n".to_vec()),
+        Raw(b"\x16\x02\x01\x00\x02\x02\x46\r\n\r\n".to_vec()),
     ] {
         let (problem, text) = problem_of(answer);
         assert_eq!(problem, Problem::NotARegistry, "{text}");
     }
+}
+
+/// Scenario 38.
+#[test]
+fn trouble_with_tls_is_an_answer_with_its_own_advice() {
+    let (problem, text) = problem_of(Raw(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()));
+    assert_eq!(problem, Problem::Untrusted);
+    assert!(
+        text.ends_with("speaks TLS, not plain HTTP; write https in SCHEMA_REGISTRY_URL"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -391,29 +407,4 @@ fn a_stop_ends_the_wait() {
     server.finish();
     drop(stop);
     assert_eq!(waiting.join().unwrap(), Err(RegistryError::Interrupted));
-}
-
-#[test]
-fn urls_are_shown_without_credentials() {
-    assert_eq!(without_credentials("http://u:p@h:1/x@y"), "http://h:1/x@y");
-    assert_eq!(without_credentials("http://h:1"), "http://h:1");
-    assert_eq!(
-        without_credentials("https://u:p%40@[::1]:8081"),
-        "https://[::1]:8081"
-    );
-}
-
-#[test]
-fn a_timeout_is_told_in_words_of_ours() {
-    let place = Place {
-        url: "http://registry".to_owned(),
-        subject: None,
-    };
-    for (timeout, words) in [
-        (Timeout::Connect, "not reachable: no connection in time;"),
-        (Timeout::Global, "not reachable: no answer in time;"),
-    ] {
-        let error = failure(ureq::Error::Timeout(timeout), &place).to_string();
-        assert!(error.contains(words), "{error}");
-    }
 }

@@ -110,13 +110,21 @@ fn every_default_is_the_documented_one() {
         ("SCHEMA_REGISTRY_URL", "(required, not set) -"),
         ("SCHEMA_REGISTRY_API_KEY", "(none) default"),
         ("SCHEMA_REGISTRY_API_SECRET", "(none) default"),
+        (
+            "SCHEMA_REGISTRY_BEARER_AUTH_CREDENTIALS_SOURCE",
+            "none default",
+        ),
+        (
+            "SCHEMA_REGISTRY_BEARER_AUTH_LOGICAL_CLUSTER",
+            "(none) default",
+        ),
         ("SCHEMA_REGISTRY_SSL_CA_LOCATION", "(as Kafka's) default"),
         ("SCHEMA_REGISTRY_AUTO_REGISTER", "true default"),
         ("SCHEMA_REGISTRY_SUBJECT", "js_shoe-value default"),
     ] {
         let (text, mistakes) = config(&Directory::new(), "", &[]);
         assert_eq!(row(&text, variable), default, "{variable}");
-        assert_eq!(text.lines().count(), 40);
+        assert_eq!(text.lines().count(), 42);
         assert!(
             mistakes.is_empty(),
             "what is missing is shown, not complained about"
@@ -129,8 +137,11 @@ fn the_defaults_make_these_settings() {
     let Settings {
         common,
         kafka,
+        token,
         registry,
     } = run("", &[]);
+    assert!(token.is_none() && kafka.tls.is_none() && kafka.sasl.is_none());
+    assert!(registry.tls.is_none() && registry.bearer.is_none());
     assert_eq!(
         common,
         Common {
@@ -199,6 +210,7 @@ fn every_setting_reaches_its_field() {
         common,
         kafka,
         registry,
+        ..
     } = settings;
     assert_eq!(
         (common.interval, common.count, common.duration),

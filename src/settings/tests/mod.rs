@@ -4,10 +4,12 @@ mod defaults;
 mod mistakes;
 mod precedence;
 mod secrets;
+mod security;
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::setting::{Group, Id};

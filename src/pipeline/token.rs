@@ -1,0 +1,188 @@
+//! The thread `token`: sees to it that brokers always get a token that is valid.
+//!
+//! It asks for a new one when [`REFRESH_AT`] of the last one's life is over, and hands it to the producer thread. Trouble is
+//! reported and tried again with growing pauses, whatever it is, for as long as the run lasts: what brokers think of an old token
+//! is theirs to say. It ends when it is told to, or when nobody takes tokens any more. It never sleeps; a request under way is
+//! not cut short, but bounded by its timeout.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use log::Level;
+
+use super::{join, spawn};
+use crate::error::Error;
+use crate::http::is_stopped;
+use crate::oauth::{Token, TokenClient};
+use crate::report::repeat::ErrorSummary;
+use crate::secret::Secret;
+
+/// How much of a token's life is over when it is renewed (`sasl.login.refresh.window.factor`).
+pub(super) const REFRESH_AT: f64 = 0.8;
+/// The least time between two tokens, however short they live.
+pub(super) const REFRESH_AFTER_MIN: Duration = Duration::from_secs(1);
+/// How errors of this thread are summed up.
+const TROUBLE: &str = "token";
+
+/// A running thread.
+#[derive(Debug)]
+pub(super) struct TokenThread {
+    end: Sender<Infallible>,
+    thread: JoinHandle<()>,
+}
+
+impl TokenThread {
+    /// Starts the thread. Tokens come out of the receiver, `first` at once.
+    ///
+    /// # Errors
+    /// The system allows no thread.
+    pub(super) fn start(
+        client: TokenClient,
+        first: Token,
+        errors: Arc<ErrorSummary>,
+    ) -> Result<(Self, Receiver<Secret>), Error> {
+        let (tokens_in, tokens) = bounded(1);
+        // There is room, and the receiver is here.
+        let _ = tokens_in.try_send(first.value);
+        let (end, ended) = bounded(0);
+        let wait = renewal_after(first.expires_in);
+        let thread = spawn("token", move || {
+            renew(&client, wait, &tokens_in, &ended, &errors);
+        })?;
+        Ok((Self { end, thread }, tokens))
+    }
+
+    /// Ends the thread, after a request that is under way.
+    ///
+    /// # Errors
+    /// The thread panicked.
+    pub(super) fn join(self) -> Result<(), Error> {
+        drop(self.end);
+        join("token", self.thread)
+    }
+}
+
+fn renew(
+    client: &TokenClient,
+    mut wait: Duration,
+    tokens: &Sender<Secret>,
+    ended: &Receiver<Infallible>,
+    errors: &ErrorSummary,
+) {
+    let mut rng = fastrand::Rng::new();
+    let mut backoff = client.backoff();
+    while !is_stopped(ended, wait) {
+        match client.fetch() {
+            Ok(token) => {
+                log::debug!("🔑 New token for {:.0?}", token.expires_in);
+                wait = renewal_after(token.expires_in);
+                backoff = client.backoff();
+                select! {
+                    send(tokens, token.value) -> sent => if sent.is_err() {
+                        return;
+                    },
+                    recv(ended) -> _ => return,
+                }
+            }
+            Err(error) => {
+                errors.report(Level::Warn, TROUBLE, &format!("no new token: {error}"));
+                wait = backoff.pause(&mut rng);
+            }
+        }
+    }
+}
+
+/// How long after it was given a token is renewed.
+fn renewal_after(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(REFRESH_AT).max(REFRESH_AFTER_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::http::Timing;
+    use crate::oauth::TokenConfig;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// A client of an endpoint that gives these answers, and then is gone.
+    fn client_of(script: Vec<String>) -> TokenClient {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for answer in script {
+                let mut reader = BufReader::new(listener.accept().unwrap().0);
+                let mut line = String::new();
+                while line != "\r\n" {
+                    line.clear();
+                    reader.read_line(&mut line).unwrap();
+                }
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let config = TokenConfig {
+            url,
+            client_id: "me".to_owned(),
+            client_secret: Secret::new("s3cret".to_owned()),
+            scope: None,
+            tls: None,
+        };
+        let timing = Timing {
+            backoff_min: Duration::from_micros(10),
+            backoff_max: Duration::from_micros(100),
+            ..Timing::default()
+        };
+        TokenClient::new(config, timing, fastrand::Rng::with_seed(1))
+    }
+
+    fn answer(status: u16, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status} Words\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    }
+
+    fn token(value: &str, seconds: u64) -> Token {
+        Token {
+            value: Secret::new(value.to_owned()),
+            expires_in: Duration::from_secs(seconds),
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_it_expires_through_any_trouble() {
+        assert_eq!(
+            renewal_after(Duration::from_secs(3600)),
+            Duration::from_secs(2880)
+        );
+        assert_eq!(renewal_after(Duration::ZERO), REFRESH_AFTER_MIN);
+        let client = client_of(vec![
+            answer(503, ""),
+            answer(401, ""),
+            String::new(),
+            answer(200, r#"{"access_token":"second","expires_in":3600}"#),
+        ]);
+        let errors = Arc::new(ErrorSummary::new());
+        let (thread, tokens) = TokenThread::start(client, token("first", 1), errors).unwrap();
+        for value in ["first", "second"] {
+            assert_eq!(tokens.recv_timeout(DEADLINE).unwrap().expose(), value);
+        }
+        thread.join().unwrap();
+        assert!(tokens.recv_timeout(DEADLINE).is_err(), "disconnected");
+    }
+
+    #[test]
+    fn the_thread_ends_when_told_to_however_long_a_token_lives() {
+        let errors = Arc::new(ErrorSummary::new());
+        let first = token("first", 1_000_000);
+        let (thread, _tokens) = TokenThread::start(client_of(vec![]), first, errors).unwrap();
+        thread.join().unwrap();
+    }
+}
