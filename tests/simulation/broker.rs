@@ -76,6 +76,9 @@ impl World {
                 request.api, request.version, request.correlation_id
             )
         });
+        if !self.admits(&request) {
+            return;
+        }
         let frame = match request.api {
             ApiKey::Produce => return self.produce(&request),
             ApiKey::ApiVersions => self.api_versions(&request),
@@ -84,9 +87,13 @@ impl World {
             ApiKey::CreateTopics => self.create(&request),
             api => panic!("{api:?} was asked"),
         };
-        let slot = self.owe(connection);
+        self.reply(&request, frame);
+    }
+
+    pub(crate) fn reply(&mut self, request: &Request, frame: Vec<u8>) {
+        let slot = self.owe(request.connection);
         let answer = self.spoil(frame);
-        self.pay(connection, slot, answer);
+        self.pay(request.connection, slot, answer);
     }
 
     /// What may happen to an answer on its way.
@@ -119,9 +126,11 @@ impl World {
         let ranges = [
             (0, produce),
             (3, metadata),
+            (17, 1),
             (18, own_max),
             (19, if self.plan.judgement.legacy { 4 } else { 7 }),
             (22, producer_id),
+            (36, if self.plan.judgement.legacy { 0 } else { 2 }),
         ];
         let range = |(key, max): (i16, i16)| {
             ApiVersion::default()

@@ -84,6 +84,8 @@ kinds! {
     Negotiation: 10,
     /// `ApiVersions` is answered with another error.
     NegotiationCode: 10,
+    /// The password is refused: it is being changed.
+    Password: 10,
     /// `CreateTopics` is answered with a retriable error, whether or not the topic was made.
     Creation: 20,
     /// Metadata without leaders or with errors.
@@ -125,6 +127,7 @@ pub(crate) struct Faults {
     pub(crate) answers_spoiled: u32,
     pub(crate) partitions_missing: u32,
     pub(crate) negotiations_refused: u32,
+    pub(crate) passwords_refused: u32,
     pub(crate) throttled: u32,
     pub(crate) generator_idle_until: Micros,
 }
@@ -350,6 +353,7 @@ impl World {
             Kind::MissingPartition => faults.partitions_missing = often.min(3),
             Kind::Throttle => faults.throttled = often,
             Kind::Negotiation => faults.negotiations_refused = often,
+            Kind::Password => faults.passwords_refused = often,
             _ => {}
         }
         for _ in 0..often {

@@ -13,7 +13,7 @@
 //! one, and each must make a history fail, with the promise that it breaks for its reason.
 //!
 //! * `plan`: what the seed decides beforehand. `faults`, `damage`: what goes wrong. `world`: the queue of what happens.
-//! * `owner`: drives the client. `network`: connections. `broker`, `produce`: requests and answers.
+//! * `owner`: drives the client. `network`: connections. `broker`, `produce`, `sasl`: requests and answers.
 //! * `cluster`, `partition`: leaders, replicas, logs. `check`: the promise. `wire`: the rules of what is sent.
 
 #![allow(
@@ -33,6 +33,7 @@ mod owner;
 mod partition;
 mod plan;
 mod produce;
+mod sasl;
 mod time;
 mod wire;
 mod world;

@@ -11,6 +11,7 @@ use continuous_producer::kafka::config::HostPort;
 use continuous_producer::kafka::wire::frame::RequestFrame;
 
 use crate::cluster::{Door, Node};
+use crate::sasl::Standing;
 use crate::time::{MS, Micros, SECOND};
 use crate::world::{Happening, World};
 
@@ -37,6 +38,9 @@ pub(crate) struct Connection {
     /// Answers owed, in order.
     slots: VecDeque<(u64, Option<Answer>)>,
     next_slot: u64,
+    pub(crate) standing: Standing,
+    /// When the last handshake came.
+    pub(crate) handshake_at: Option<Micros>,
 }
 
 /// What goes back to the owner of a connection.
@@ -78,6 +82,8 @@ impl World {
                 inbox: VecDeque::new(),
                 slots: VecDeque::new(),
                 next_slot: 0,
+                standing: Standing::Stranger,
+                handshake_at: None,
             },
         );
         self.deliver(connection, Happening::Connected(connection));

@@ -13,6 +13,7 @@ use continuous_producer::kafka::config::{
 
 use crate::faults::Kind;
 use crate::partition::Judgement;
+use crate::sasl::credentials;
 use crate::time::{MINUTE, MS, Micros, SECOND};
 
 pub(crate) const TOPIC: &str = "shoes";
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
     /// The topic is there from the beginning.
     pub(crate) topic_exists: bool,
+    /// Brokers demand authentication, and again after so long, or never again.
+    pub(crate) session_ms: Option<u32>,
 }
 
 impl Plan {
@@ -80,7 +83,7 @@ impl Plan {
             .iter()
             .copied()
             .filter(|kind| !quiet && rng.u8(0..100) < kind.share());
-        Self {
+        let mut plan = Self {
             faults: faults.collect(),
             client: client(rng, idempotence, acks),
             nodes,
@@ -130,7 +133,13 @@ impl Plan {
                 Ending::Calm
             },
             topic_exists: rng.u8(0..8) != 0,
+            session_ms: None,
+        };
+        if rng.u8(0..3) == 0 {
+            plan.session_ms = Some(one_of(rng, &[0, 2_000, 10_000, 60_000]));
+            plan.client.sasl = Some(credentials());
         }
+        plan
     }
 }
 

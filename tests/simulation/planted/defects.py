@@ -280,6 +280,13 @@ DEFECTS = [
         "                self.connect_deadline.checked_add(Duration::MAX)",
     ),
     Defect(
+        "the session is used while it is renewed",
+        "from the handshake to the end of the exchange nothing else is asked",
+        CLIENT + "session/mod.rs",
+        "let may_ask = self.stage == Stage::Ready && !self.authentication.is_under_way();",
+        "let may_ask = self.stage == Stage::Ready;",
+    ),
+    Defect(
         "acks=0 is acknowledged before it is written",
         "acks=0: acknowledged when it was handed to the operating system",
         CLIENT + "drive.rs",
