@@ -5,6 +5,7 @@
 //! do wrong as it happens, for the first twenty times, and end with what every topic took. All of it is said on standard error, so that standard
 //! output is the program's own.
 
+mod access;
 mod options;
 mod run;
 
@@ -53,6 +54,8 @@ struct Servers {
     broker: Sandbox,
     registry: Registry,
     topic: String,
+    /// What a client of librdkafka has to be told to get in.
+    properties: Vec<(&'static str, String)>,
 }
 
 impl Servers {
@@ -66,6 +69,7 @@ impl Servers {
             discard: options.discard,
             announce: true,
             auto_create_partitions: Some(options.partitions),
+            security: options.access.security(),
             ..Config::default()
         };
         let settings = |port| RegistrySettings {
@@ -86,14 +90,21 @@ impl Servers {
             broker,
             registry,
             topic: options.topic.clone(),
+            properties: options.access.properties(),
         })
     }
 
     /// The line that reads the topic.
     fn kcat(&self) -> String {
         let servers = self.broker.bootstrap_servers();
+        let properties: Vec<String> = self
+            .properties
+            .iter()
+            .map(|(name, value)| format!(" -X {name}={value}"))
+            .collect();
         format!(
-            "kcat -b {servers} -t {} -C -f '%p %o %k %S bytes\\n'",
+            "kcat -b {servers}{} -t {} -C -f '%p %o %k %S bytes\\n'",
+            properties.concat(),
             self.topic
         )
     }

@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser, ValueExt};
 use sandbox::{DEFAULT_PARTITIONS, DEFAULT_TOPIC};
 
+use crate::access::Access;
+
 pub(crate) const HELP: &str = "\
 An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
 
@@ -21,6 +23,9 @@ An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
   --nodes N              how many brokers [1]
   --port PORT            the first broker's port [9092 if free, else any]
   --registry-port PORT   the registry's port [8081 if free, else any]
+  --security-protocol P  PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for the brokers [PLAINTEXT]
+  --user NAME:PASSWORD   who is let in with SASL [sandbox:sandbox-secret]
+  --client-certificate   demand one with TLS
   --discard              count records and check batches only by their checksum, keep nothing
   --help                 this text";
 
@@ -41,6 +46,7 @@ pub(crate) struct Options {
     pub(crate) port: Option<u16>,
     pub(crate) registry_port: Option<u16>,
     pub(crate) discard: bool,
+    pub(crate) access: Access,
 }
 
 /// Reads the command line.
@@ -55,6 +61,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
         port: None,
         registry_port: None,
         discard: false,
+        access: Access::default(),
     };
     let runs = match parser.next()? {
         Some(Arg::Value(command)) if command == "run" => true,
@@ -79,6 +86,18 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("nodes") => options.nodes = parser.value()?.parse()?,
             Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
             Arg::Long("registry-port") => options.registry_port = Some(parser.value()?.parse()?),
+            Arg::Long("security-protocol") => {
+                let name = parser.value()?.string()?;
+                if !options.access.set_protocol(&name) {
+                    return Err(format!("{name} is no security protocol").into());
+                }
+            }
+            Arg::Long("user") => {
+                let user = parser.value()?.string()?;
+                let (name, password) = user.split_once(':').ok_or("--user NAME:PASSWORD")?;
+                options.access.user = (name.to_owned(), password.to_owned());
+            }
+            Arg::Long("client-certificate") => options.access.client_certificate = true,
             Arg::Long("discard") => options.discard = true,
             Arg::Value(first) if runs => {
                 program.push(first);
@@ -86,6 +105,9 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
             }
             other => return Err(other.unexpected()),
         }
+    }
+    if options.access.client_certificate && !options.access.encrypted {
+        return Err("--client-certificate needs SSL or SASL_SSL".into());
     }
     match (runs, program.is_empty()) {
         (true, true) => Err("run needs a program behind --".into()),

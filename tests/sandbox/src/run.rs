@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options, program: &[OsString]) -> io::Result<ExitCod
         .args(program)
         .env("KAFKA_BOOTSTRAP_SERVERS", &brokers)
         .env("SCHEMA_REGISTRY_URL", &registry)
+        .envs(options.access.variables())
         .process_group(0)
         .spawn()?;
     let id = i32::try_from(child.id()).map_err(io::Error::other)?;

@@ -188,3 +188,43 @@ fn serve_ends_by_a_signal_with_its_sum_and_with_1_on_violations() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
 }
+
+#[test]
+fn a_secured_cluster_tells_the_program_and_the_reader_how_to_get_in() {
+    let script = "echo $KAFKA_SECURITY_PROTOCOL $KAFKA_API_KEY $KAFKA_API_SECRET; cat \
+                  $KAFKA_SSL_CA_LOCATION $KAFKA_SSL_CERTIFICATE_LOCATION $KAFKA_SSL_KEY_LOCATION";
+    let options = "run --security-protocol SASL_SSL --user me:s:e --client-certificate --";
+    let mut arguments: Vec<&str> = options.split(' ').collect();
+    arguments.extend(["sh", "-c", script]);
+    let output = program(&arguments).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.starts_with("SASL_SSL me s:e\n"), "{told}");
+    let begins: Vec<&str> = told.lines().filter(|line| line.contains("BEGIN")).collect();
+    let certificate = "-----BEGIN CERTIFICATE-----";
+    assert_eq!(
+        begins,
+        [certificate, certificate, "-----BEGIN PRIVATE KEY-----"]
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    for property in [
+        "security.protocol=SASL_SSL",
+        "sasl.mechanisms=PLAIN",
+        "sasl.username=me",
+        "sasl.password=s:e",
+        "ssl.ca.location=/",
+        "ssl.certificate.location=/",
+        "ssl.key.location=/",
+    ] {
+        assert!(
+            said.contains(&format!(" -X {property}")),
+            "{property}: {said}"
+        );
+    }
+    for wrong in [
+        &["serve", "--security-protocol", "SASL_TLS"][..],
+        &["serve", "--client-certificate"],
+        &["serve", "--user", "nobody"],
+    ] {
+        assert_eq!(program(wrong).output().unwrap().status.code(), Some(2));
+    }
+}

@@ -313,6 +313,21 @@ fn a_password_that_was_changed_is_asked_for_at_the_next_renewal() {
 }
 
 #[test]
+fn a_nonce_that_only_ends_as_it_should_is_refused_and_a_violation() {
+    let sandbox = with(Security::sasl_plaintext());
+    let mut client = Client::to(&sandbox);
+    handshake(&mut client, "SCRAM-SHA-256");
+    let challenge = words(&authenticate(&mut client, &scram::first(USER)));
+    // The client's part comes twice.
+    let doubled = challenge.replacen("r=fyko", "r=fykofyko", 1);
+    let (last, _) = scram::last("SCRAM-SHA-256", USER, PASSWORD, &doubled);
+    assert_eq!(refusal(&authenticate(&mut client, &last)).0, 58);
+    assert!(client.is_closed());
+    let violation = sandbox.violations().remove(0);
+    assert!(violation.ends_with("with another nonce"), "{violation}");
+}
+
+#[test]
 fn each_lie_in_scram_can_be_seen_by_the_client() {
     let sandbox = with(Security::sasl_plaintext());
     sandbox.lie_in_scram(Some(ScramLie::WrongSignature));

@@ -99,9 +99,15 @@ impl Scram {
         let Some((without_proof, proof)) = client_final.rsplit_once(",p=") else {
             return Step::Malformed("a client-final-message without a proof");
         };
-        let binding = BASE64_STANDARD.encode(&challenged.gs2_header);
-        if without_proof != format!("c={binding},r={}", challenged.nonce) {
-            return Step::Malformed("a client-final-message with another channel binding or nonce");
+        let Some((binding, nonce)) = without_proof.split_once(",r=") else {
+            return Step::Malformed("a client-final-message without a nonce");
+        };
+        if binding != format!("c={}", BASE64_STANDARD.encode(&challenged.gs2_header)) {
+            return Step::Malformed("a client-final-message with another channel binding");
+        }
+        // Kafka takes any nonce with the right end before 3.7.2 (CVE-2024-56128), and so librdkafka before 2.6.1 could err.
+        if nonce != challenged.nonce {
+            return Step::Malformed("a client-final-message with another nonce");
         }
         let Ok(proof) = BASE64_STANDARD.decode(proof) else {
             return Step::Malformed("a proof that is not base64");
