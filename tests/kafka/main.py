@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cases
 import peers
+from cases.bench import Bench
 from program import Program
 
 SCHEMA = Path("schema/shoe.proto")
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*", metavar="CASE", help="run only the cases whose name contains a word")
     arguments = parser.parse_args()
     chosen = [case for case in cases.CASES
-              if not arguments.words or any(word in case.__name__ for word in arguments.words)]
+              if not arguments.words or any(word in cases.name_of(case) for word in arguments.words)]
     if not chosen:
         parser.error(f"no case has a name with {' or '.join(arguments.words)}")
 
@@ -41,10 +42,10 @@ def main() -> int:
     try:
         timed("Kafka started", kafka.start)
         timed("Registry started", registry.start)
-        bench = cases.Bench(kafka, registry, Program(arguments.binary, home / "program"), SCHEMA.read_text())
+        bench = Bench(kafka, registry, Program(arguments.binary, home / "program"), SCHEMA.read_text())
         for case in chosen:
             if not run(case, bench):
-                failed.append(case.__name__)
+                failed.append(cases.name_of(case))
     finally:
         kafka.stop()
         registry.stop()
@@ -58,16 +59,16 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def run(case, bench: cases.Bench) -> bool:
-    topic = case.__name__[:60]
+def run(case, bench: Bench) -> bool:
+    topic, name = case.__name__[:60], cases.name_of(case)
     started = time.monotonic()
     try:
         case(bench, topic)
     except Exception:  # whatever it is: the other cases are still to be run
-        print(f"FAILED  {case.__name__}  {time.monotonic() - started:.1f} s", flush=True)
+        print(f"FAILED  {name}  {time.monotonic() - started:.1f} s", flush=True)
         traceback.print_exc(file=sys.stdout)
         return False
-    print(f"ok      {case.__name__}  {time.monotonic() - started:.1f} s", flush=True)
+    print(f"ok      {name}  {time.monotonic() - started:.1f} s", flush=True)
     return True
 
 
