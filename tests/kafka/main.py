@@ -16,7 +16,11 @@ from pathlib import Path
 import cases
 import peers
 from cases.bench import Bench
+from certificates import Certificates
+from listeners import all_listeners, common_properties, scram_users
 from program import Program
+from secured import Secured
+from tokens import TokenServer
 
 SCHEMA = Path("schema/shoe.proto")
 
@@ -37,11 +41,17 @@ def main() -> int:
     home = arguments.cache / f"run-{os.getpid()}"
     shutil.rmtree(home, ignore_errors=True)
     jars, apicurio = timed("Peers fetched", lambda: peers.fetch(arguments.cache))
-    kafka, registry = peers.Kafka(jars, home / "kafka"), peers.Registry(apicurio, home / "registry")
+    certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
+    tokens = TokenServer(home, certificates)
+    kafka = peers.Kafka(jars, home / "kafka", all_listeners(certificates, tokens.keys.as_uri()),
+                        common_properties(certificates), scram_users())
+    registry = peers.Registry(apicurio, home / "registry")
     failed = []
     try:
         timed("Kafka started", kafka.start)
         timed("Registry started", registry.start)
+        secured = Secured(kafka, certificates, tokens)
+        timed("Every way into Kafka tried with librdkafka", secured.prove)
         bench = Bench(kafka, registry, Program(arguments.binary, home / "program"), SCHEMA.read_text())
         for case in chosen:
             if not run(case, bench):
@@ -49,6 +59,7 @@ def main() -> int:
     finally:
         kafka.stop()
         registry.stop()
+        tokens.stop()
         if not failed and sys.exc_info()[0] is None:
             shutil.rmtree(home, ignore_errors=True)
         else:
