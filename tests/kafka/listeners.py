@@ -60,7 +60,7 @@ def jaas(mechanism: str) -> str:
         module, options = "plain.PlainLoginModule", {f"user_{PLAIN_USER.name}": PLAIN_USER.secret}
     elif mechanism == OAUTHBEARER:
         module = "oauthbearer.OAuthBearerLoginModule"
-        # For the validator of unsecured tokens; where there are options, the broker's own login wants a name among them.
+        # For validating unsecured tokens. Where there are options, the broker's own login wants a name among them.
         options = {"unsecuredValidatorRequiredScope": TOKEN_SCOPE, "unsecuredLoginStringClaim_sub": "broker"}
     else:
         module, options = "scram.ScramLoginModule", {}

@@ -1,6 +1,5 @@
-"""The secured cluster, and the proof that it is one: librdkafka comes in by every way that is open, and by none that is shut.
-
-So a case that fails afterwards speaks of the program under test, and not of this harness.
+"""The secured cluster, and the proof that it is one: librdkafka comes in by every way that is open, and by none that is
+shut. So a case that fails afterwards speaks of the program under test, and not of this harness.
 """
 
 import time
@@ -44,9 +43,9 @@ class Secured:
 
     def shut_ways(self) -> list[tuple[Access, int, str]]:
         """Each with librdkafka's error and a word of its text."""
+        passwords = (("SASL_PLAINTEXT", PLAIN), ("SASL_SSL", SCRAM_512), ("OAUTH_SSL", OAUTHBEARER))
         wrong = [(replace(self.access(name, mechanism), user=User(user_of(mechanism).name, WRONG)),
-                  KafkaError._AUTHENTICATION, "invalid")
-                 for name, mechanism in (("SASL_PLAINTEXT", PLAIN), ("SASL_SSL", SCRAM_512), ("OAUTH_SSL", OAUTHBEARER))]
+                  KafkaError._AUTHENTICATION, "invalid") for name, mechanism in passwords]
         stranger = self.certificates.client_stranger
         return [
             *wrong,

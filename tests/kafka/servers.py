@@ -1,4 +1,7 @@
-"""HTTP servers inside this process, each on a port of 127.0.0.1 and with threads of its own, with or without TLS."""
+"""HTTP servers inside this process, each on a port of 127.0.0.1 and with threads of its own, with or without TLS.
+
+They serve until this process ends: there is nothing in them that would have to be put in order.
+"""
 
 import base64
 import contextlib
@@ -13,20 +16,13 @@ CONNECTION_TIMEOUT_S = 30
 
 class Server:
     def __init__(self, handler: type[BaseHTTPRequestHandler], name: str, tls: ssl.SSLContext | None = None):
-        self._http = _Http(("127.0.0.1", 0), handler, tls)
-        self.address = f"127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, name=name, daemon=True)
-        self._thread.start()
-
-    def stop(self):
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        http = _Http(("127.0.0.1", 0), handler, tls)
+        self.address = f"127.0.0.1:{http.server_address[1]}"
+        threading.Thread(target=http.serve_forever, name=name, daemon=True).start()
 
 
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # clients that keep a connection open are not waited for
 
     def __init__(self, address, handler, tls: ssl.SSLContext | None):
         super().__init__(address, handler)

@@ -34,14 +34,8 @@ class TokenServer:
         self.granted, self.refused = 0, 0
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificates.server)
-        self._plain = Server(handler(self), "tokens")
-        self._tls = Server(handler(self), "tokens with TLS", tls)
-        self.unsecured_url = f"http://{self._plain.address}{UNSECURED}"
-        self.signed_url = f"https://{self._tls.address}{SIGNED}"
-
-    def stop(self):
-        self._plain.stop()
-        self._tls.stop()
+        self.unsecured_url = f"http://{Server(handler(self), 'tokens').address}{UNSECURED}"
+        self.signed_url = f"https://{Server(handler(self), 'tokens with TLS', tls).address}{SIGNED}"
 
     def token(self, path: str) -> str:
         now = int(time.time())

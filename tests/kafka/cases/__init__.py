@@ -10,7 +10,9 @@ from cases.bench import Bench
 
 Case = Callable[[Bench, str], None]
 
-CASES: list[Case] = [*delivery.CASES]
+ONE_BY_ONE: list[Case] = [*delivery.CASES]
+# These wait more than they work: they run side by side.
+TOGETHER: list[Case] = []
 
 
 def name_of(case: Case) -> str:

@@ -6,9 +6,11 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from peers import Kafka, Registry, wait_until
+from gate import Gate
+from peers import Registry, wait_until
 from program import Outcome, Program
 from records import Schema, compare, end_offset, read_topic
+from secured import Secured
 
 PARTITIONS = 6
 COUNT = 20_000
@@ -20,14 +22,15 @@ DUMPED_BATCH = re.compile(
 
 
 class Bench:
-    """One for all cases. A case makes a topic of its own (named after itself), so that none can see another's records."""
+    """One for all cases. Each makes a topic of its own (named after itself): none can see another's records."""
 
-    def __init__(self, kafka: Kafka, registry: Registry, program: Program, schema_text: str):
-        self.kafka, self.registry, self.program = kafka, registry, program
+    def __init__(self, secured: Secured, registry: Registry, gate: Gate, program: Program, schema_text: str):
+        self.secured, self.kafka = secured, secured.kafka
+        self.registry, self.gate, self.program = registry, gate, program
         self.schema_text = schema_text
         self.schema = Schema(schema_text)
         self.schemas = SchemaRegistryClient({"url": registry.url})
-        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        self.admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
 
     def create(self, topic: str):
         [made] = self.admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
@@ -76,9 +79,10 @@ class Bench:
 
     def deliver_and_verify(self, topic: str, **more: object) -> Outcome:
         self.create(topic)
+        count = int(more.get("MESSAGE_COUNT", COUNT))
         outcome = self.produce(topic, **more)
-        outcome.expect_all_delivered(COUNT)
-        self.verify(topic, outcome, COUNT, keyed=more.get("KAFKA_MESSAGE_KEY") != "none")
+        outcome.expect_all_delivered(count)
+        self.verify(topic, outcome, count, keyed=more.get("KAFKA_MESSAGE_KEY") != "none")
         return outcome
 
     def dumped_batches(self, topic: str) -> dict[int, list[dict[str, str]]]:
