@@ -33,6 +33,10 @@ class Secured:
         return Access(listener, self.kafka.addresses[name], self.certificates.ca if listener.is_encrypted else None,
                       client, mechanism, user_of(mechanism) if mechanism else None, token_url)
 
+    def unsigned(self) -> Access:
+        """To where signatures are verified, with a token that has none."""
+        return replace(self.access("OAUTH_SSL", OAUTHBEARER), token_url=self.tokens.unsecured_url)
+
     def open_ways(self) -> list[Access]:
         with_password = [self.access(name, mechanism) for name in ("SASL_PLAINTEXT", "SASL_SSL", "REAUTH")
                          for mechanism in PASSWORDS]
@@ -57,6 +61,7 @@ class Secured:
             (self.access("MUTUAL_NEW"), KafkaError._TRANSPORT, "alert bad certificate"),
             (self.access("MUTUAL_NEW", client=stranger), KafkaError._TRANSPORT, "alert bad certificate"),
             (self.access("OAUTH_SSL", PLAIN), KafkaError._AUTHENTICATION, "mechanism"),
+            (self.unsigned(), KafkaError._AUTHENTICATION, "invalid_token"),
         ]
 
     def prove(self):

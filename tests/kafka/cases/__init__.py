@@ -7,12 +7,13 @@ from typing import Callable
 
 from cases import delivery
 from cases.bench import Bench
+from cases.security import check, oauth, refusals, registry, sasl, tls
 
 Case = Callable[[Bench, str], None]
 
-ONE_BY_ONE: list[Case] = [*delivery.CASES]
-# These wait more than they work: they run side by side.
-TOGETHER: list[Case] = []
+ONE_BY_ONE: list[Case] = [*delivery.CASES, *sasl.CASES, *tls.CASES, *oauth.CASES, *registry.CASES, *check.CASES]
+# These wait more than they work, some for as long as the program gives an unreachable cluster: they run side by side.
+TOGETHER: list[Case] = [*refusals.REFUSALS, *oauth.REFUSALS, *registry.REFUSALS, *check.REFUSALS]
 
 
 def name_of(case: Case) -> str:
