@@ -13,7 +13,7 @@ PLAIN, SCRAM_256, SCRAM_512, OAUTHBEARER = "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-
 PASSWORDS = (PLAIN, SCRAM_256, SCRAM_512)
 # How long a session of the listener REAUTH may last, and how long a token of the listeners OAUTH_… is good for.
 SESSION_MS = 4_000
-TOKEN_SECONDS = 4
+TOKEN_SECONDS = 5
 TOKEN_SCOPE = "produce shoes"
 TOKEN_AUDIENCE = "kafka"
 OAUTH_PACKAGE = "org.apache.kafka.common.security.oauthbearer"

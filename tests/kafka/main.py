@@ -1,7 +1,7 @@
 """Starts the peers, runs the cases one after the other, stops the peers, and says how many passed.
 
-The last line is `N passed, N failed, N not yet`; the exit code is 0 only if none failed and at least one passed. Not yet
-is what the program itself says of a setting. After a failure the run's folder (the peers' and the program's logs,
+The last line is `N passed, N failed, N not yet`; the exit code is 0 only if none failed and at least one passed. Not
+yet is what the program itself says of a setting. After a failure the run's folder (the peers' and the program's logs,
 Kafka's data) is kept and named.
 """
 

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -213,15 +214,16 @@ class Kafka:
             raise PeerError(f"{arguments[0]} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def metric(self, listener: str, name: str) -> int:
-        """A counter of the broker's network threads, their sum for one listener."""
+    def counters(self, listener: str, *names: str) -> list[int]:
+        """What the broker counts of one listener, each the sum over its network threads."""
         printed = self.tool("org.apache.kafka.tools.JmxTool", "--jmx-url", self._metrics_url, "--object-name",
                             f"kafka.server:type=socket-server-metrics,listener={listener},networkProcessor=*",
-                            "--attributes", name, "--one-time", "--report-format", "properties")
-        found = [line.rsplit("=", 1)[1] for line in printed.splitlines() if f":{name}=" in line]
-        if not found:
-            raise PeerError(f"the broker has no metric {name} of {listener}:\n{printed}")
-        return sum(int(float(value)) for value in found)
+                            "--attributes", ",".join(names), "--one-time", "--report-format", "properties")
+        values = re.findall(r":([\w-]+)=([\d.]+)$", printed, re.MULTILINE)
+        found = {name: [float(value) for key, value in values if key == name] for name in names}
+        if not all(found.values()):
+            raise PeerError(f"the broker does not count all of {names} of {listener}:\n{printed}")
+        return [int(sum(found[name])) for name in names]
 
     def segments(self, topic: str, partition: int) -> list[Path]:
         return sorted((self.data / f"{topic}-{partition}").glob("*.log"))

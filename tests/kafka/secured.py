@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from certificates import Certificates, ClientCertificate
-from listeners import OAUTHBEARER, PASSWORDS, PLAIN, SCRAM_512, Access, User, user_of
+from listeners import OAUTHBEARER, PASSWORDS, PLAIN, SCRAM_256, SCRAM_512, Access, User, user_of
 from peers import Kafka, PeerError
 from tokens import TokenServer
 
@@ -46,10 +46,12 @@ class Secured:
         return [self.access("SSL"), *with_password, *with_token, *with_certificate]
 
     def shut_ways(self) -> list[tuple[Access, int, str]]:
-        """Each with librdkafka's error and a word of its text."""
-        passwords = (("SASL_PLAINTEXT", PLAIN), ("SASL_SSL", SCRAM_512), ("OAUTH_SSL", OAUTHBEARER))
+        """Each with librdkafka's error and words of its text, the broker's own where it has any."""
+        passwords = (("SASL_PLAINTEXT", PLAIN, "authentication failed: invalid username or password"),
+                     ("SASL_SSL", SCRAM_256, "invalid credentials"), ("SASL_SSL", SCRAM_512, "invalid credentials"),
+                     ("OAUTH_SSL", OAUTHBEARER, "invalid_client"))
         wrong = [(replace(self.access(name, mechanism), user=User(user_of(mechanism).name, WRONG)),
-                  KafkaError._AUTHENTICATION, "invalid") for name, mechanism in passwords]
+                  KafkaError._AUTHENTICATION, words) for name, mechanism, words in passwords]
         stranger = self.certificates.client_stranger
         return [
             *wrong,

@@ -6,6 +6,7 @@ public key stands in a file for Kafka's own validator). The server counts what i
 
 import base64
 import json
+import math
 import ssl
 import time
 import urllib.parse
@@ -38,8 +39,9 @@ class TokenServer:
         self.signed_url = f"https://{Server(handler(self), 'tokens with TLS', tls).address}{SIGNED}"
 
     def token(self, path: str) -> str:
-        now = int(time.time())
-        claims = {"sub": OAUTH_USER.name, "iat": now, "exp": now + TOKEN_SECONDS, "scope": TOKEN_SCOPE.split(),
+        now = time.time()
+        # In whole seconds, but never good for less than `expires_in` says.
+        claims = {"sub": OAUTH_USER.name, "iat": int(now), "exp": math.ceil(now) + TOKEN_SECONDS, "scope": TOKEN_SCOPE.split(),
                   "aud": TOKEN_AUDIENCE}
         head = {"alg": "none"} if path == UNSECURED else {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
         text = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
