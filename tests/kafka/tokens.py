@@ -1,7 +1,7 @@
 """A token server: OAuth 2 client credentials (RFC 6749, 4.4), as far as Kafka's OAUTHBEARER needs it.
 
 Two kinds of token, by path: `/unsecured` (`alg` none, for Kafka's unsecured validator) and `/signed` (RS256; the
-public key stands in a file for Kafka's own validator). The server counts what it granted and what it refused.
+public key stands in a file for Kafka's own validator). The server remembers what it granted and counts what it refused.
 """
 
 import base64
@@ -32,7 +32,8 @@ class TokenServer:
         self._key = rsa_key()
         self.keys = home.resolve() / "keys.json"
         self.keys.write_text(json.dumps({"keys": [self._public_key()]}))
-        self.granted, self.refused = 0, 0
+        self.granted: list[str] = []
+        self.refused = 0
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificates.server)
         self.unsecured_url = f"http://{Server(handler(self), 'tokens').address}{UNSECURED}"
@@ -41,8 +42,8 @@ class TokenServer:
     def token(self, path: str) -> str:
         now = time.time()
         # In whole seconds, but never good for less than `expires_in` says.
-        claims = {"sub": OAUTH_USER.name, "iat": int(now), "exp": math.ceil(now) + TOKEN_SECONDS, "scope": TOKEN_SCOPE.split(),
-                  "aud": TOKEN_AUDIENCE}
+        claims = {"sub": OAUTH_USER.name, "iat": int(now), "exp": math.ceil(now) + TOKEN_SECONDS,
+                  "scope": TOKEN_SCOPE.split(), "aud": TOKEN_AUDIENCE}
         head = {"alg": "none"} if path == UNSECURED else {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
         text = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
         signature = b"" if path == UNSECURED else self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
@@ -75,11 +76,12 @@ def handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:
             elif form.get("scope") != TOKEN_SCOPE:
                 self.answer(400, {"error": "invalid_scope"})
             else:
-                self.answer(200, {"access_token": server.token(self.path), "token_type": "Bearer",
-                                  "expires_in": TOKEN_SECONDS, "scope": TOKEN_SCOPE})
+                token = server.token(self.path)
+                server.granted.append(token)
+                self.answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS,
+                                  "scope": TOKEN_SCOPE})
 
         def answer(self, status: int, content: dict[str, object]):
-            server.granted += status == 200
             server.refused += status != 200
             body = json.dumps(content).encode()
             self.send_response(status)

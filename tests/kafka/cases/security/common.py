@@ -16,6 +16,8 @@ def deliver(bench: Bench, topic: str, access: Access, **more: object) -> Outcome
     outcome = bench.deliver_and_verify(topic, **settings)
     if access.user:
         outcome.expect_no_trace_of(access.user.secret)
+    for token in bench.secured.tokens.granted if access.token_url else ():
+        outcome.expect_no_trace_of(token)
     return outcome
 
 

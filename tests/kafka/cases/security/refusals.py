@@ -97,7 +97,7 @@ def a_client_certificate_of_an_authority_that_the_broker_does_not_know_is_refuse
 
 
 def plaintext_to_a_port_that_wants_tls_is_told(bench: Bench, topic: str):
-    mixed_up(bench, topic, "SSL", bench.secured.access("PLAINTEXT"), "TLS")
+    mixed_up(bench, topic, "SSL", bench.secured.access("PLAINTEXT"), "speaks TLS")
 
 
 def tls_to_a_port_that_has_none_is_told(bench: Bench, topic: str):
@@ -105,7 +105,7 @@ def tls_to_a_port_that_has_none_is_told(bench: Bench, topic: str):
 
 
 def a_password_in_the_clear_to_a_port_that_wants_tls_is_told(bench: Bench, topic: str):
-    mixed_up(bench, topic, "SASL_SSL", bench.secured.access("SASL_PLAINTEXT", PLAIN), "TLS")
+    mixed_up(bench, topic, "SASL_SSL", bench.secured.access("SASL_PLAINTEXT", PLAIN), "speaks TLS")
 
 
 def a_password_to_a_port_that_wants_none_is_told(bench: Bench, topic: str):
