@@ -43,8 +43,8 @@ simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED
 planted: ## Plant defects in a copy of the client, one by one, and demand that the simulation finds each (Python 3)
 	@CARGO=$(CARGO) python3 -B tests/simulation/planted/main.py
 
-test-kafka: build ## Test against a real Apache Kafka and registry (Java 17, Maven, Python 3, package registries)
-	@tests/kafka/run
+test-kafka: build ## Test against a real Apache Kafka and registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
+	@tests/kafka/run $(CASES)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

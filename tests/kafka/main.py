@@ -1,7 +1,8 @@
 """Starts the peers, runs the cases one after the other, stops the peers, and says how many passed.
 
-The last line is `N passed, N failed`; the exit code is 0 only if none failed and at least one ran. After a failure
-the run's folder (the peers' and the program's logs, Kafka's data) is kept and named.
+The last line is `N passed, N failed, N not yet`; the exit code is 0 only if none failed and at least one passed. Not
+yet is what the program itself says of a setting. After a failure the run's folder (the peers' and the program's logs,
+Kafka's data) is kept and named.
 """
 
 import argparse
@@ -11,13 +12,23 @@ import signal
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cases
 import peers
-from program import Program
+from cases.bench import Bench
+from certificates import Certificates
+from gate import Gate
+from listeners import all_listeners, common_properties, scram_users
+from program import NotYet, Program
+from secured import Secured
+from tokens import TokenServer
 
 SCHEMA = Path("schema/shoe.proto")
+TOGETHER_MAX = 8
+TOPIC_CHARS = 60
+PASSED, FAILED, NOT_YET = "passed", "FAILED", "not yet"
 
 
 def main() -> int:
@@ -26,8 +37,9 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("words", nargs="*", metavar="CASE", help="run only the cases whose name contains a word")
     arguments = parser.parse_args()
-    chosen = [case for case in cases.CASES
-              if not arguments.words or any(word in case.__name__ for word in arguments.words)]
+    one_by_one, together = ([case for case in each if is_chosen(case, arguments.words)]
+                            for each in (cases.ONE_BY_ONE, cases.TOGETHER))
+    chosen = one_by_one + together
     if not chosen:
         parser.error(f"no case has a name with {' or '.join(arguments.words)}")
 
@@ -36,15 +48,25 @@ def main() -> int:
     home = arguments.cache / f"run-{os.getpid()}"
     shutil.rmtree(home, ignore_errors=True)
     jars, apicurio = timed("Peers fetched", lambda: peers.fetch(arguments.cache))
-    kafka, registry = peers.Kafka(jars, home / "kafka"), peers.Registry(apicurio, home / "registry")
+    certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
+    tokens = TokenServer(home, certificates)
+    kafka = peers.Kafka(jars, home / "kafka", all_listeners(certificates, tokens.keys.as_uri()),
+                        common_properties(certificates), scram_users())
+    registry = peers.Registry(apicurio, home / "registry")
     failed = []
     try:
         timed("Kafka started", kafka.start)
         timed("Registry started", registry.start)
-        bench = cases.Bench(kafka, registry, Program(arguments.binary, home / "program"), SCHEMA.read_text())
-        for case in chosen:
-            if not run(case, bench):
-                failed.append(case.__name__)
+        secured = Secured(kafka, certificates, tokens)
+        timed("Every way into Kafka tried with librdkafka", secured.prove)
+        gate = Gate(registry.url, certificates)
+        gate.prove()
+        program = Program(arguments.binary, home / "program")
+        bench = Bench(secured, registry, gate, program, SCHEMA.read_text())
+        verdicts = [run(case, bench) for case in one_by_one]
+        with ThreadPoolExecutor(TOGETHER_MAX) as pool:
+            verdicts += pool.map(lambda case: run(case, bench), together)
+        failed = [cases.name_of(case) for case, verdict in zip(chosen, verdicts) if verdict == FAILED]
     finally:
         kafka.stop()
         registry.stop()
@@ -54,21 +76,26 @@ def main() -> int:
             print(f"Logs and data are kept in {home}")
     for name in failed:
         print(f"FAILED {name}")
-    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    print(", ".join(f"{verdicts.count(each)} {each.lower()}" for each in (PASSED, FAILED, NOT_YET)))
+    return 0 if PASSED in verdicts and not failed else 1
 
 
-def run(case, bench: cases.Bench) -> bool:
-    topic = case.__name__[:60]
+def is_chosen(case: cases.Case, words: list[str]) -> bool:
+    return not words or any(word in cases.name_of(case) for word in words)
+
+
+def run(case: cases.Case, bench: Bench) -> str:
+    """The verdict. What it prints it prints in one piece: others may be printing too."""
     started = time.monotonic()
+    verdict, why = PASSED, ""
     try:
-        case(bench, topic)
+        case(bench, case.__name__[:TOPIC_CHARS])
+    except NotYet as word:
+        verdict, why = NOT_YET, f"    {word}\n"
     except Exception:  # whatever it is: the other cases are still to be run
-        print(f"FAILED  {case.__name__}  {time.monotonic() - started:.1f} s", flush=True)
-        traceback.print_exc(file=sys.stdout)
-        return False
-    print(f"ok      {case.__name__}  {time.monotonic() - started:.1f} s", flush=True)
-    return True
+        verdict, why = FAILED, traceback.format_exc()
+    print(f"{verdict:8} {cases.name_of(case)}  {time.monotonic() - started:.1f} s\n{why}", end="", flush=True)
+    return verdict
 
 
 def timed(what: str, action):

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from listeners import Listener, property_line
 
 HERE = Path(__file__).resolve().parent
 MAVEN_TIMEOUT_S = 600
@@ -114,10 +117,18 @@ def dying_with_this_process():
 
 
 class Kafka:
-    """One node that is broker and controller. Topics are made by those who want them: auto-creation is off."""
+    """One node that is broker and controller. Topics are made by those who want them: auto-creation is off.
 
-    def __init__(self, jars: Path, home: Path):
+    Of the listeners, the first is the one that the harness itself and Kafka's tools come in by.
+    """
+
+    def __init__(self, jars: Path, home: Path, listeners: list[Listener], properties: dict[str, str],
+                 scram_users: list[str]):
         self.jars = jars.resolve()
+        self.listeners = {listener.name: listener for listener in listeners}
+        self.properties = properties
+        self.scram_users = scram_users
+        self.addresses: dict[str, str] = {}
         self.home = home.resolve()
         self.home.mkdir(parents=True)
         self.data = self.home / "data"
@@ -140,30 +151,49 @@ class Kafka:
                     raise
 
     def _start(self):
-        port, controller_port = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{port}"
-        properties = self.home / "server.properties"
-        properties.write_text("\n".join([
-            "process.roles=broker,controller",
-            "node.id=1",
-            f"listeners=PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller_port}",
-            f"advertised.listeners=PLAINTEXT://{self.bootstrap}",
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "controller.listener.names=CONTROLLER",
-            f"controller.quorum.voters=1@127.0.0.1:{controller_port}",
-            f"log.dirs={self.data}",
-            "auto.create.topics.enable=false",
-            "offsets.topic.replication.factor=1",
-            "offsets.topic.num.partitions=1",
-            "group.initial.rebalance.delay.ms=0",
-            "transaction.state.log.replication.factor=1",
-            "transaction.state.log.min.isr=1",
-            "",
-        ]))
+        controller_port, metrics_port, *ports = free_ports(2 + len(self.listeners))
+        ports = dict(zip(self.listeners, ports))
+        self.addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        own = next(iter(self.listeners))
+        self.bootstrap = self.addresses[own]
+        self._metrics_url = f"service:jmx:rmi:///jndi/rmi://127.0.0.1:{metrics_port}/jmxrmi"
+        controller = f"127.0.0.1:{controller_port}"
+        bound = [f"{name}://{address}" for name, address in self.addresses.items()]
+        advertised = [f"{name}://{listener.host}:{ports[name]}" for name, listener in self.listeners.items()]
+        protocols = [f"{name}:{listener.protocol}" for name, listener in self.listeners.items()]
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "listeners": ",".join([*bound, f"CONTROLLER://{controller}"]),
+            "advertised.listeners": ",".join(advertised),
+            "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
+            "inter.broker.listener.name": own,
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": str(self.data),
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+        } | self.properties
+        for listener in self.listeners.values():
+            properties |= listener.broker_properties()
+        file = self.home / "server.properties"
+        file.write_text("".join(property_line(*each) + "\n" for each in properties.items()))
         cluster_id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=").replace("-", "A")
-        self.tool("kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(properties))
-        self.process = Process("kafka", self.java("kafka.Kafka", str(properties), heap="1g"),
-                               self.home / "kafka.log", dict(os.environ), self.home)
+        users = [word for user in self.scram_users for word in ("--add-scram", user)]
+        self.tool("kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(file), *users)
+        metrics = [f"-Dcom.sun.management.jmxremote.{name}" for name in (
+            f"port={metrics_port}", f"rmi.port={metrics_port}", "host=127.0.0.1", "authenticate=false", "ssl=false")]
+        # Kafka's validator reads keys from nowhere that is not named here.
+        keys = properties_of(self.listeners, "sasl.oauthbearer.jwks.endpoint.url")
+        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={','.join(keys)}"
+        command = self.java(*metrics, "-Djava.rmi.server.hostname=127.0.0.1", allowed, "kafka.Kafka", str(file),
+                            heap="1g")
+        self.process = Process("kafka", command, self.home / "kafka.log", dict(os.environ), self.home)
+        port = ports[own]
         wait_until(f"Kafka answers at {self.bootstrap}", lambda: self._answers(port), START_TIMEOUT_S, self.process)
 
     def _answers(self, port: int) -> bool:
@@ -184,12 +214,27 @@ class Kafka:
             raise PeerError(f"{arguments[0]} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def counters(self, listener: str, *names: str) -> list[int]:
+        """What the broker counts of one listener, each the sum over its network threads."""
+        printed = self.tool("org.apache.kafka.tools.JmxTool", "--jmx-url", self._metrics_url, "--object-name",
+                            f"kafka.server:type=socket-server-metrics,listener={listener},networkProcessor=*",
+                            "--attributes", ",".join(names), "--one-time", "--report-format", "properties")
+        values = re.findall(r":([\w-]+)=([\d.]+)$", printed, re.MULTILINE)
+        found = {name: [float(value) for key, value in values if key == name] for name in names}
+        if not all(found.values()):
+            raise PeerError(f"the broker does not count all of {names} of {listener}:\n{printed}")
+        return [int(sum(found[name])) for name in names]
+
     def segments(self, topic: str, partition: int) -> list[Path]:
         return sorted((self.data / f"{topic}-{partition}").glob("*.log"))
 
     def stop(self):
         if self.process is not None:
             self.process.stop()
+
+
+def properties_of(listeners: dict[str, Listener], name: str) -> list[str]:
+    return [listener.properties[name] for listener in listeners.values() if name in listener.properties]
 
 
 class Registry:

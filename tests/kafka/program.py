@@ -1,20 +1,30 @@
 """The program under test, run as a user would: its own process, an environment of nothing but the settings of a case,
-a working directory without a `.env`. It is only judged by its exit code, what it prints, and what Kafka holds after.
+a working directory without a `.env` unless a case writes one into a folder of its own. It is only judged by its exit
+code, what it prints, and what Kafka holds after.
 """
 
+import base64
+import json
 import os
 import re
 import signal
 import subprocess
 import time
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
 from peers import dying_with_this_process
 
 RUN_TIMEOUT_S = 120
+ERROR = " ERROR "  # as LOG_FORMAT=full has it, which is the default where there is no terminal
+USAGE, NOT_YET = 2, "not yet in this version"
 LEDGER = re.compile(r"generated (\d+) = acknowledged (\d+) \+ failed (\d+) \+ unsent (\d+)")
 SETTING = re.compile(r"^(KAFKA|SCHEMA_REGISTRY|MESSAGE|RUN|STATS|LOG|SHUTDOWN|METRICS)_|^(SEED|INSTANCE_ID)$")
+
+
+class NotYet(Exception):
+    """The program knows a setting of the case and says that it awaits a later version."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,38 @@ class Outcome:
         assert "panicked" not in self.output, self.output
 
 
+    def expect_one_error(self, *words: str):
+        """Exit code 1, and one line of level ERROR, which holds all the words (in any case). Nothing was delivered."""
+        assert self.code == 1, f"exit code {self.code} and not 1:\n{self.output}"
+        errors = [line for line in self.output.splitlines() if ERROR in line]
+        assert len(errors) == 1, f"{len(errors)} lines of level ERROR and not 1:\n{self.output}"
+        missing = [word for word in words if word.lower() not in errors[0].lower()]
+        assert not missing, f"the line does not hold {missing}: {errors[0]}"
+        assert self.ledger.acknowledged == 0, f"{self.ledger}"
+        assert "panicked" not in self.output, self.output
+
+    def expect_no_trace_of(self, secret: str):
+        for form in forms_of(secret):
+            assert form not in self.output, f"the secret is in the output, as {form}:\n{self.output}"
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_ms - self.started_ms) / 1000
+
+
+def forms_of(secret: str) -> set[str]:
+    """The ways in which a secret could get into a line: as it is, escaped, and encoded, alone or behind other bytes."""
+    raw = secret.encode()
+    forms = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1],
+             urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), raw.hex()}
+    for before in range(3):
+        # The characters at the ends depend on what stands beside the secret.
+        first, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        encoded = base64.b64encode(bytes(before) + raw).decode()[first:end]
+        forms |= {encoded, encoded.replace("+", "-").replace("/", "_")}
+    return forms
+
+
 class Program:
     """One binary, and the folder that its runs work in."""
 
@@ -60,11 +102,17 @@ class Program:
         self.home = home.resolve()
         self.home.mkdir(parents=True)
 
-    def start(self, settings: dict[str, object], *arguments: str) -> "Run":
-        return Run(self, settings, arguments)
+    def start(self, settings: dict[str, object], *arguments: str, folder: Path | None = None) -> "Run":
+        return Run(self, settings, arguments, folder or self.home)
 
-    def run(self, settings: dict[str, object], *arguments: str) -> Outcome:
-        return self.start(settings, *arguments).finish()
+    def run(self, settings: dict[str, object], *arguments: str, folder: Path | None = None) -> Outcome:
+        return self.start(settings, *arguments, folder=folder).finish()
+
+    def folder(self, name: str) -> Path:
+        """A working directory for one case."""
+        made = self.home / name
+        made.mkdir()
+        return made
 
     def shoes(self, seed: int, count: int, instance: int = 0) -> list[str]:
         """Shoes 0 to count - 1 of a seed, as JSON lines."""
@@ -82,11 +130,11 @@ class Program:
 class Run:
     """A run that has begun. `finish` must be called; it ends the process at the latest after RUN_TIMEOUT_S."""
 
-    def __init__(self, program: Program, settings: dict[str, object], arguments: tuple[str, ...]):
+    def __init__(self, program: Program, settings: dict[str, object], arguments: tuple[str, ...], folder: Path):
         self.log = program.home / f"{time.time_ns()}.log"
         self.started_ms = time.time_ns() // 1_000_000
         with open(self.log, "wb") as output:
-            self.popen = subprocess.Popen([program.binary, *arguments], env=environment(settings), cwd=program.home,
+            self.popen = subprocess.Popen([program.binary, *arguments], env=environment(settings), cwd=folder,
                                           stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=dying_with_this_process())
 
@@ -102,7 +150,10 @@ class Run:
                 from None
         finally:
             self.kill()
-        return Outcome(code, self.log.read_text(errors="replace"), self.started_ms, time.time_ns() // 1_000_000)
+        output = self.log.read_text(errors="replace")
+        if code == USAGE and NOT_YET in output:
+            raise NotYet(next(line for line in output.splitlines() if NOT_YET in line))
+        return Outcome(code, output, self.started_ms, time.time_ns() // 1_000_000)
 
     def kill(self):
         if self.popen.poll() is None:

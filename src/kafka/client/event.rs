@@ -302,7 +302,10 @@ impl fmt::Display for FatalError {
                     tried.join(", ")
                 )?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))?;
-                f.write_str("; check KAFKA_BOOTSTRAP_SERVERS and that the brokers are up and advertise addresses that resolve here")
+                f.write_str(
+                    "; check KAFKA_BOOTSTRAP_SERVERS, that KAFKA_SECURITY_PROTOCOL is what this port wants (TLS? SASL?), \
+                     and that the brokers are up and advertise addresses that resolve here",
+                )
             }
             Self::TopicNotReady {
                 topic,

@@ -1,0 +1,1 @@
+"""Secured clusters and registries: who comes in delivers all, who does not is told why, and no secret is told."""

@@ -1,0 +1,81 @@
+"""What stands before the registry where it is secured: TLS, a name and a password, then the registry itself."""
+
+import contextlib
+import http.client
+import json
+import ssl
+import urllib.parse
+from http.server import BaseHTTPRequestHandler
+
+from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+
+from certificates import Certificates
+from listeners import User
+from peers import PeerError
+from servers import Server, basic_credentials
+
+# A name in basic authentication must not hold a colon.
+REGISTRY_USER = User("registry key", r"""r=w#4 two ' and " of \ them: ü%20&+@/?==""")
+REGISTRY_TIMEOUT_S = 30
+BODY_MAX = 1_000_000
+PASSED_ON = ("Content-Type", "Accept")
+
+
+class Gate:
+    """Counts what it let in and what it turned away."""
+
+    def __init__(self, registry_url: str, certificates: Certificates):
+        self.ca = certificates.ca
+        self.let_in, self.turned_away = 0, 0
+        registry = urllib.parse.urlsplit(registry_url)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificates.server)
+        self._path = registry.path
+        server = Server(handler(self, registry.netloc), "gate of the registry", tls)
+        self.port = int(server.address.rsplit(":", 1)[1])
+        self.url = self.url_by("localhost")
+
+    def url_by(self, host: str, scheme: str = "https") -> str:
+        return f"{scheme}://{host}:{self.port}{self._path}"
+
+    def prove(self):
+        """Confluent's own client comes in, and without the password it does not."""
+        options = {"url": self.url, "ssl.ca.location": str(self.ca)}
+        user = f"{REGISTRY_USER.name}:{REGISTRY_USER.secret}"
+        SchemaRegistryClient(options | {"basic.auth.user.info": user}).get_subjects()
+        with contextlib.suppress(SchemaRegistryError):
+            SchemaRegistryClient(options | {"basic.auth.user.info": "somebody:else"}).get_subjects()
+            raise PeerError("the registry's gate is open to everybody")
+
+
+def handler(gate: Gate, registry: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self):
+            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), BODY_MAX))
+            if basic_credentials(self.headers) != (REGISTRY_USER.name, REGISTRY_USER.secret):
+                gate.turned_away += 1
+                refusal = json.dumps({"error_code": 401, "message": "Unauthorized"}).encode()
+                return self.answer(401, "application/vnd.schemaregistry.v1+json", refusal)
+            gate.let_in += 1
+            connection = http.client.HTTPConnection(registry, timeout=REGISTRY_TIMEOUT_S)
+            with contextlib.closing(connection):
+                headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+                connection.request(self.command, self.path, body or None, headers)
+                answer = connection.getresponse()
+                self.answer(answer.status, answer.getheader("Content-Type", ""), answer.read())
+
+        do_GET = do_POST = pass_on
+
+        def answer(self, status: int, kind: str, body: bytes):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
