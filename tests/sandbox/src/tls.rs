@@ -96,11 +96,6 @@ impl Tls {
         }
     }
 
-    /// Whether a client certificate is demanded.
-    pub fn demands_client_certificate(&self) -> bool {
-        self.client_certificate
-    }
-
     pub(crate) fn server_config(&self) -> io::Result<Arc<ServerConfig>> {
         let provider = Arc::new(rustls_graviola::default_provider());
         let versions: &[&SupportedProtocolVersion] = match self.only {

@@ -123,6 +123,11 @@ impl TokenServer {
         self.server.handshakes()
     }
 
+    /// The same, once there are so many, or the time is over.
+    pub fn wait_handshakes(&self, count: usize, timeout: Duration) -> Vec<Handshake> {
+        self.server.wait_handshakes(count, timeout)
+    }
+
     /// Refuses connections and cuts those that are open; tokens stay worth what they are.
     pub fn stop(&self) {
         self.server.stop();

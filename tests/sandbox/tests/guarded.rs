@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+use common::PATIENCE;
 use common::http::{Http, address};
 use common::tls::{BOTH, Encrypted, config, config_with, handshake};
 use sandbox::{
@@ -73,6 +74,7 @@ fn a_registry_speaks_https_and_demands_a_certificate_if_so_ordered() {
         ..RegistrySettings::default()
     });
     assert!(handshake(address(&wrong.url()), "127.0.0.1", config(BOTH)).is_err());
+    assert!(wrong.wait_handshakes(1, PATIENCE)[0].error.is_some());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::faults::Faults;
 use super::log::PartitionLog;
 use super::producer_state::Producers;
+use super::sasl::scram::SaltedOf;
 use crate::config::Config;
 use crate::security::{Mechanism, ScramLie};
 use crate::tls::Handshake;
@@ -35,6 +36,7 @@ pub struct State {
     /// By user. They may change while sessions last.
     pub(crate) passwords: HashMap<String, String>,
     pub(crate) scram_lie: Option<ScramLie>,
+    pub(crate) salted: HashMap<SaltedOf, Vec<u8>>,
     pub(crate) denied_logins: u64,
     pub(crate) expired_sessions: u64,
     logins: Vec<Login>,
@@ -126,6 +128,7 @@ impl State {
             disturbed: false,
             passwords: config.security.passwords(),
             scram_lie: None,
+            salted: HashMap::new(),
             denied_logins: 0,
             expired_sessions: 0,
             logins: Vec::new(),

@@ -135,6 +135,13 @@ impl HttpServer {
         lock(&self.shared.state).handshakes.clone()
     }
 
+    pub(crate) fn wait_handshakes(&self, count: usize, timeout: Duration) -> Vec<Handshake> {
+        let state = lock(&self.shared.state);
+        let enough = |state: &mut State| state.handshakes.len() >= count;
+        let waited = wait_until(state, &self.shared.changed, timeout, enough);
+        waited.0.handshakes.clone()
+    }
+
     pub(crate) fn wait_for(
         &self,
         mut condition: impl FnMut(&[HttpRequest]) -> bool,
@@ -150,7 +157,10 @@ impl HttpServer {
 
 impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        let note = |handshake| lock(&self.state).handshakes.push(handshake);
+        let note = |handshake| {
+            lock(&self.state).handshakes.push(handshake);
+            self.changed.notify_all();
+        };
         let Some(stream) = Stream::accept(stream, self.tls.as_ref(), note) else {
             return Ok(());
         };

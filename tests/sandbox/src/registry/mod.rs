@@ -105,6 +105,11 @@ impl Registry {
         self.server.handshakes()
     }
 
+    /// The same, once there are so many, or the time is over.
+    pub fn wait_handshakes(&self, count: usize, timeout: Duration) -> Vec<Handshake> {
+        self.server.wait_handshakes(count, timeout)
+    }
+
     /// The subjects that have a schema.
     pub fn subjects(&self) -> Vec<String> {
         lock(&self.store).subjects()

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::bearer::Bearer;
-use super::scram::{Hash, Scram};
+use super::scram::{Hash, SaltedOf, Scram};
 use crate::broker::Shared;
 use crate::security::{Mechanism, Sasl, ScramLie};
 use crate::tokens::Token;
@@ -67,6 +67,20 @@ impl Known<'_> {
 
     pub(crate) fn scram_lie(&self) -> Option<ScramLie> {
         self.shared.lock().scram_lie
+    }
+
+    /// A salted password, derived unless it was before.
+    pub(crate) fn salted(
+        &self,
+        of: SaltedOf,
+        derive: impl FnOnce(&SaltedOf) -> Vec<u8>,
+    ) -> Vec<u8> {
+        if let Some(salted) = self.shared.lock().salted.get(&of) {
+            return salted.clone();
+        }
+        let salted = derive(&of);
+        self.shared.lock().salted.insert(of, salted.clone());
+        salted
     }
 
     pub(crate) fn token(&self, text: &str) -> Option<Token> {

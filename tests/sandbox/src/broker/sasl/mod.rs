@@ -13,7 +13,7 @@
 
 mod bearer;
 mod exchange;
-mod scram;
+pub(crate) mod scram;
 
 use std::time::{Duration, Instant};
 

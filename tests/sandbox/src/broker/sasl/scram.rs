@@ -23,8 +23,16 @@ pub(crate) struct Scram {
     challenged: Option<Challenged>,
 }
 
+/// What a salted password is derived from; deriving it takes long enough to be done but once.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SaltedOf {
+    hash: Hash,
+    password: String,
+    iterations: u32,
+}
+
 /// Which hash.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Hash {
     Sha256,
     Sha512,
@@ -119,11 +127,17 @@ impl Scram {
             "{},{},{without_proof}",
             challenged.client_first_bare, challenged.server_first
         );
-        let verify = match self.hash {
-            Hash::Sha256 => signature_if_proven::<Sha256>,
-            Hash::Sha512 => signature_if_proven::<Sha512>,
+        let (derive, verify): (fn(&_) -> _, fn(&_, &_, &_) -> _) = match self.hash {
+            Hash::Sha256 => (salted::<Sha256>, signature_if_proven::<Sha256>),
+            Hash::Sha512 => (salted::<Sha512>, signature_if_proven::<Sha512>),
         };
-        let Some(mut signature) = verify(&password, challenged.iterations, &message, &proof) else {
+        let source = SaltedOf {
+            hash: self.hash,
+            password,
+            iterations: challenged.iterations,
+        };
+        let salted = known.salted(source, derive);
+        let Some(mut signature) = verify(&salted, &message, &proof) else {
             return Step::Invalid;
         };
         if known.scram_lie() == Some(ScramLie::WrongSignature)
@@ -177,23 +191,27 @@ pub(crate) fn sasl_name(text: &str) -> Option<String> {
     sound.then(|| text.replace("=2C", ",").replace("=3D", "="))
 }
 
+/// The salted password, which all keys are derived from.
+fn salted<D: EagerHash + Digest>(of: &SaltedOf) -> Vec<u8> {
+    let mut salted = vec![0; <D as Digest>::output_size()];
+    pbkdf2::pbkdf2_hmac::<D>(of.password.as_bytes(), SALT, of.iterations, &mut salted);
+    salted
+}
+
 /// The server's signature, if the client has proven that it knows the password.
 fn signature_if_proven<D: EagerHash + Digest>(
-    password: &str,
-    iterations: u32,
+    salted: &[u8],
     message: &str,
     proof: &[u8],
 ) -> Option<Vec<u8>> {
-    let mut salted = vec![0; <D as Digest>::output_size()];
-    pbkdf2::pbkdf2_hmac::<D>(password.as_bytes(), SALT, iterations, &mut salted);
-    let client_key = mac::<D>(&salted, "Client Key")?;
+    let client_key = mac::<D>(salted, "Client Key")?;
     let client_signature = mac::<D>(&D::digest(&client_key), message)?;
     let pairs = client_key.iter().zip(&client_signature);
     let expected: Vec<u8> = pairs.map(|(key, signature)| key ^ signature).collect();
     if expected != proof {
         return None;
     }
-    mac::<D>(&mac::<D>(&salted, "Server Key")?, message)
+    mac::<D>(&mac::<D>(salted, "Server Key")?, message)
 }
 
 fn mac<D: EagerHash>(key: &[u8], message: &str) -> Option<Vec<u8>> {
