@@ -33,18 +33,20 @@
 //! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
 //! | [`pipeline`] | the threads, joined up | everything above |
+//! | [`check`] | `--check`: every step of a run up to its first message, each with its outcome | everything above but `pipeline` |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
 //! | [`secret`] | text that must never be seen, wiped when it is dropped | nothing of ours; whoever handles secrets imports it |
 //! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
 //! `kafka::wire`, `kafka::sasl`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
-//! time and seeds are arguments. `tests/tidy.rs` holds the house to all of this.
+//! time and seeds are arguments. `tests/tidy/` holds the house to all of this.
 //!
 //! # Where to start reading
 //!
 //! [`pipeline::run`] is a run from its first line to its last. [`kafka::client`] says when a batch may be sent and when it may
 //! fail: the rule that decides about loss and duplicates.
 
+pub mod check;
 pub mod crypto;
 pub mod error;
 pub mod foreign;

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use continuous_producer::check;
 use continuous_producer::error::Exit;
 use continuous_producer::pipeline;
 use continuous_producer::report;
@@ -23,6 +24,10 @@ fn exit() -> Exit {
         Command::Run(settings) => {
             start_logging(&settings.common);
             pipeline::run(&settings, &loaded.warnings)
+        }
+        Command::Check(settings) => {
+            start_logging(&settings.common);
+            check::run(&settings, &loaded.warnings)
         }
         Command::DryRun(common) => {
             start_logging(&common);

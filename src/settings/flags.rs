@@ -21,7 +21,7 @@ pub static MODES: [(&str, &str, &str); 6] = [
     (
         "check",
         "",
-        "try every step of the connection, produce nothing (not yet in this version)",
+        "try every step of a run up to its first message, produce nothing",
     ),
     (
         "dry-run",
@@ -57,6 +57,8 @@ pub struct Typed {
     pub print_config: bool,
     /// `--dry-run`.
     pub dry_run: bool,
+    /// `--check`.
+    pub check: bool,
     /// `--env-file`.
     pub env_file: Option<PathBuf>,
     /// The settings that were given, the last of each.
@@ -116,10 +118,7 @@ fn read_flag(name: &str, parser: &mut Parser, typed: &mut Typed) -> bool {
         "version" => typed.version = true,
         "print-config" => typed.print_config = true,
         "dry-run" => typed.dry_run = true,
-        "check" => typed.errors.push(SettingError::new(
-            "--check",
-            "not yet in this version (checks of the connection)",
-        )),
+        "check" => typed.check = true,
         "env-file" => match value_of(parser) {
             Some(path) => typed.env_file = Some(path.into()),
             None => typed
@@ -259,10 +258,7 @@ mod tests {
         assert!(typed("-V").version && typed("--version").version);
         assert!(typed("--dry-run").dry_run && typed("--print-config").print_config);
         assert_eq!(typed("--env-file x").env_file, Some(PathBuf::from("x")));
-        assert_eq!(
-            errors("--check"),
-            ["--check: not yet in this version (checks of the connection)"]
-        );
+        assert!(typed("--check").check);
     }
 
     #[test]

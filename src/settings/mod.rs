@@ -78,6 +78,8 @@ pub struct Refused {
 pub enum Command {
     /// Produce.
     Run(Box<Settings>),
+    /// `--check`: try every step of a run up to its first message, and print what came of each.
+    Check(Box<Settings>),
     /// `--dry-run`: shoes as JSON lines on standard output. Knows of no cluster, so that it cannot reach one.
     DryRun(Common),
     /// `--print-config`: print the text on standard output; with mistakes, print those too and exit 2.
@@ -165,6 +167,10 @@ pub fn load(
     }
 
     let mut errors = typed.errors;
+    if typed.check && typed.dry_run {
+        let problem = "tries to connect, --dry-run does not; keep one";
+        errors.push(SettingError::new("--check", problem));
+    }
     let sources = Sources::read(
         typed.values,
         environment,
@@ -201,9 +207,12 @@ pub fn load(
     let command = if typed.dry_run {
         resolved.common().map(Command::DryRun)
     } else {
-        resolved
-            .settings()
-            .map(|settings| Command::Run(Box::new(settings)))
+        let mode = if typed.check {
+            Command::Check
+        } else {
+            Command::Run
+        };
+        resolved.settings().map(|settings| mode(Box::new(settings)))
     };
     debug_assert!(command.is_some(), "no mistake, and yet a value is missing");
     let Some(command) = command else {

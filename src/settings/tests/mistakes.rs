@@ -138,7 +138,7 @@ fn a_delivery_timeout_that_nobody_set_follows_the_request_timeout() {
 
 #[test]
 fn what_later_versions_will_do_is_refused_and_says_why() {
-    let cases: [(&str, Environment, &str); 4] = [
+    let cases: [(&str, Environment, &str); 3] = [
         (
             "--metrics-listen h:x",
             &[],
@@ -153,11 +153,6 @@ fn what_later_versions_will_do_is_refused_and_says_why() {
             "",
             &[("METRICS_LISTEN", "h:1")],
             "METRICS_LISTEN: not yet in this version (metrics endpoint); it is set in the environment",
-        ),
-        (
-            "--check",
-            &[],
-            "--check: not yet in this version (checks of the connection)",
         ),
     ];
     for (args, environment, error) in cases {
