@@ -20,7 +20,7 @@ pub use config::TokenConfig;
 pub use error::{Problem, TokenError};
 
 use crate::http::{self, Backoff, Failure, Timing, is_stopped, percent_encoded, read};
-use crate::secret::{HIDDEN, Secret};
+use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
 /// How long a token lasts where the endpoint does not say, which RFC 6749 only recommends: what public ones give at least.
@@ -125,6 +125,11 @@ impl TokenClient {
         }
     }
 
+    /// What ends this client's requests from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.agent.clone())
+    }
+
     /// The pauses of whoever repeats [`fetch`](Self::fetch).
     pub fn backoff(&self) -> Backoff {
         Backoff::new(&self.timing)
@@ -169,10 +174,21 @@ impl TokenClient {
 
     /// A failure with the endpoint's words, from which the secret is taken out should they repeat it.
     fn failed(&self, problem: Problem, words: &str) -> TokenError {
-        let secret = self.config.client_secret.expose();
-        let words = words.replace(secret, HIDDEN);
-        let words = words.replace(&percent_encoded(secret), HIDDEN);
+        let secret = &self.config.client_secret;
+        let encoded = Secret::new(percent_encoded(secret.expose()));
+        let words = encoded.hidden_in(&secret.hidden_in(words));
         TokenError::failed(problem, &self.config.url, &words)
+    }
+}
+
+/// Ends the requests of a client. One that is being connected ends with its timeout for that.
+#[derive(Debug)]
+pub struct Canceller(Agent);
+
+impl Canceller {
+    /// From here on every request fails, one under way too.
+    pub fn cancel(self) {
+        self.0.shutdown();
     }
 }
 

@@ -19,7 +19,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
 use crate::http::{self, Backoff, Failure, Timing, is_stopped, percent_encoded, read};
-use crate::secret::Secret;
+use crate::secret::{HIDDEN, Secret};
 use crate::tls::{Names, TlsConfig};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -99,7 +99,8 @@ impl RegistryClient {
         let mut backoff = Backoff::new(&self.timing);
         let mut level = log::Level::Warn;
         loop {
-            let error = match self.round(interrupt, level, &attempt) {
+            let tell = |error: &_| log::log!(level, "⚠️ {error}; retrying");
+            let error = match self.round(interrupt, tell, &attempt) {
                 Err(error) if error.is_retriable() => error,
                 outcome => return outcome,
             };
@@ -116,11 +117,11 @@ impl RegistryClient {
         }
     }
 
-    /// Asks one URL after the other until one has an answer. Passing trouble is logged at `level`; the last is returned.
+    /// Asks one URL after the other until one has an answer. Passing trouble is told, and the last of it returned.
     pub(super) fn round<T>(
         &self,
         interrupt: &Receiver<Infallible>,
-        level: log::Level,
+        tell: impl Fn(&RegistryError),
         attempt: impl Fn(&RegistryClient, &str) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let mut last = RegistryError::Interrupted;
@@ -130,7 +131,7 @@ impl RegistryClient {
             }
             match attempt(self, url) {
                 Err(error) if error.is_retriable() => {
-                    log::log!(level, "⚠️ {error}; retrying");
+                    tell(&error);
                     last = error;
                 }
                 outcome => return outcome,
@@ -153,7 +154,7 @@ impl RegistryClient {
         } else {
             ""
         };
-        let subject = percent_encoded(&self.config.subject);
+        let subject = self.subject_segment();
         let path = format!("/subjects/{subject}{versions}?normalize=true");
         self.post_for_id(url, &path, body)
     }
@@ -185,7 +186,7 @@ impl RegistryClient {
     /// An answer about the subject that makes no sense.
     pub(super) fn nonsense(&self, url: &str, words: &str) -> RegistryError {
         let place = place(url, Some(&self.config.subject));
-        RegistryError::failed(Problem::NotARegistry, &place, words)
+        self.failed(Problem::NotARegistry, &place, words)
     }
 
     /// The subject as a segment of a path.
@@ -224,6 +225,22 @@ impl RegistryClient {
             Failure::Nonsense(words) => (Problem::NotARegistry, words),
             Failure::BadUrl(words) => (Problem::UnusableUrl, words),
         };
+        self.failed(problem, place, &words)
+    }
+
+    /// A failure with foreign words, from which what was sent is taken out should they repeat it.
+    fn failed(&self, problem: Problem, place: &Place, words: &str) -> RegistryError {
+        let mut words = words.to_owned();
+        if let Some(login) = &self.config.credentials {
+            words = login.password.hidden_in(&words);
+        }
+        if let Some((_, value)) = self
+            .authorization
+            .as_ref()
+            .and_then(|header| header.expose().split_once(' '))
+        {
+            words = words.replace(value, HIDDEN);
+        }
         RegistryError::failed(problem, place, &words)
     }
 
@@ -245,7 +262,7 @@ impl RegistryClient {
             let words =
                 location.map(|location| format!("to {}", http::without_credentials(location)));
             let words = words.unwrap_or_default();
-            return Err(RegistryError::failed(Problem::Redirected, place, &words));
+            return Err(self.failed(Problem::Redirected, place, &words));
         }
         // A refusal counts even if its explanation is lost on the way.
         let answer = read(response).unwrap_or_default();
@@ -260,15 +277,11 @@ impl RegistryClient {
         };
         let problem = match Problem::of_answer(status, code, self.sent) {
             Problem::NotARegistry => {
-                return Err(RegistryError::failed(
-                    Problem::NotARegistry,
-                    place,
-                    &format!("status {status}"),
-                ));
+                return Err(self.failed(Problem::NotARegistry, place, &format!("status {status}")));
             }
             problem => problem,
         };
-        Err(RegistryError::failed(problem, place, &words))
+        Err(self.failed(problem, place, &words))
     }
 }
 
