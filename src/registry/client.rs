@@ -9,7 +9,7 @@
 //! environment.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
-use crate::http::{self, Backoff, Failure, Timing, is_stopped, percent_encoded, read};
+use crate::http::{self, Ended, Failure, Timing, is_stopped, percent_encoded, read};
 use crate::secret::{HIDDEN, Secret};
 use crate::tls::{Names, TlsConfig};
 
@@ -95,26 +95,22 @@ impl RegistryClient {
         interrupt: &Receiver<Infallible>,
         attempt: impl Fn(&RegistryClient, &str) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let started = Instant::now();
-        let mut backoff = Backoff::new(&self.timing);
-        let mut level = log::Level::Warn;
-        loop {
+        let mut rng = self.rng.fork();
+        let round = |level| {
             let tell = |error: &_| log::log!(level, "⚠️ {error}; retrying");
-            let error = match self.round(interrupt, tell, &attempt) {
-                Err(error) if error.is_retriable() => error,
-                outcome => return outcome,
-            };
-            let waited = started.elapsed();
-            let left = self.timing.start_deadline.saturating_sub(waited);
-            if left.is_zero() {
-                let last = Box::new(error);
-                return Err(RegistryError::GaveUp { waited, last });
+            self.round(interrupt, tell, &attempt)
+        };
+        let may_pass = RegistryError::is_retriable;
+        http::persistently(&self.timing, &mut rng, interrupt, may_pass, round).map_err(|ended| {
+            match ended {
+                Ended::Interrupted => RegistryError::Interrupted,
+                Ended::Refused(error) => error,
+                Ended::GaveUp { waited, last } => RegistryError::GaveUp {
+                    waited,
+                    last: Box::new(last),
+                },
             }
-            if is_stopped(interrupt, backoff.pause(&mut self.rng).min(left)) {
-                return Err(RegistryError::Interrupted);
-            }
-            level = log::Level::Debug;
-        }
+        })
     }
 
     /// Asks one URL after the other until one has an answer. Passing trouble is told, and the last of it returned.
