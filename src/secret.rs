@@ -22,6 +22,14 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    /// `text` with `[hidden]` wherever the secret stands in it: for the words of whoever was sent it.
+    pub fn hidden_in(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(self.expose(), HIDDEN)
+    }
+
     /// The text itself, for the one place that has to send it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -52,5 +60,7 @@ mod tests {
             "[hidden] [hidden] [hidden]"
         );
         assert_eq!(secret.expose(), "hunter2");
+        assert_eq!(secret.hidden_in("no hunter2!"), "no [hidden]!");
+        assert_eq!(Secret::new(String::new()).hidden_in("ab"), "ab");
     }
 }

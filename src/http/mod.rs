@@ -2,14 +2,14 @@
 //! answer is a sign of.
 //!
 //! Invariant: every request and every answer is bounded; no redirect is followed and no proxy taken from the environment, so that
-//! credentials reach the configured host and no other; what ureq logs of a request hides them. This room decides nothing: whether
-//! to ask again is its callers' business.
+//! credentials reach the configured host and no other; what ureq logs of a request hides them. What may pass is its callers'
+//! business; how long it is waited for is told here.
 
 mod transport;
 
 use std::convert::Infallible;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -88,6 +88,57 @@ impl Backoff {
         let pause = self.bound.mul_f64(rng.f64());
         self.bound = (self.bound * 2).min(self.bound_max);
         pause
+    }
+}
+
+/// Why attempts have ended without success.
+#[derive(Debug)]
+pub enum Ended<E> {
+    /// The program was told to stop.
+    Interrupted,
+    /// By an answer that no repetition would change.
+    Refused(E),
+    /// The deadline is over.
+    GaveUp {
+        /// How long it was tried.
+        waited: Duration,
+        /// The last trouble.
+        last: E,
+    },
+}
+
+/// Repeats an attempt whose trouble may pass, with growing pauses, until the start deadline. The disconnection of `interrupt`
+/// ends the wait. `attempt` is told at which level to log what may pass: the first time it is worth a warning.
+///
+/// # Errors
+/// Why it has ended.
+pub fn persistently<T, E>(
+    timing: &Timing,
+    rng: &mut fastrand::Rng,
+    interrupt: &Receiver<Infallible>,
+    may_pass: impl Fn(&E) -> bool,
+    attempt: impl Fn(log::Level) -> Result<T, E>,
+) -> Result<T, Ended<E>> {
+    let started = Instant::now();
+    let mut backoff = Backoff::new(timing);
+    let mut level = log::Level::Warn;
+    let mut pause = Duration::ZERO;
+    loop {
+        if is_stopped(interrupt, pause) {
+            return Err(Ended::Interrupted);
+        }
+        let last = match attempt(level) {
+            Ok(value) => return Ok(value),
+            Err(error) if may_pass(&error) => error,
+            Err(error) => return Err(Ended::Refused(error)),
+        };
+        let waited = started.elapsed();
+        let left = timing.start_deadline.saturating_sub(waited);
+        if left.is_zero() {
+            return Err(Ended::GaveUp { waited, last });
+        }
+        pause = backoff.pause(rng).min(left);
+        level = log::Level::Debug;
     }
 }
 

@@ -8,7 +8,7 @@ pub mod config;
 pub mod error;
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use serde_json::Value;
@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 pub use config::TokenConfig;
 pub use error::{Problem, TokenError};
 
-use crate::http::{self, Backoff, Failure, Timing, is_stopped, percent_encoded, read};
-use crate::secret::{HIDDEN, Secret};
+use crate::http::{self, Backoff, Ended, Failure, Timing, percent_encoded, read};
+use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
 /// How long a token lasts where the endpoint does not say, which RFC 6749 only recommends: what public ones give at least.
@@ -100,29 +100,30 @@ impl TokenClient {
         &mut self,
         interrupt: &Receiver<Infallible>,
     ) -> Result<Token, TokenError> {
-        let started = Instant::now();
-        let mut backoff = self.backoff();
-        let mut level = log::Level::Warn;
-        loop {
-            if is_stopped(interrupt, Duration::ZERO) {
-                return Err(TokenError::Interrupted);
+        let mut rng = self.rng.fork();
+        let attempt = |level| {
+            self.fetch().inspect_err(|error| {
+                if error.is_retriable() {
+                    log::log!(level, "⚠️ {error}; retrying");
+                }
+            })
+        };
+        let may_pass = TokenError::is_retriable;
+        http::persistently(&self.timing, &mut rng, interrupt, may_pass, attempt).map_err(|ended| {
+            match ended {
+                Ended::Interrupted => TokenError::Interrupted,
+                Ended::Refused(error) => error,
+                Ended::GaveUp { waited, last } => TokenError::GaveUp {
+                    waited,
+                    last: Box::new(last),
+                },
             }
-            let error = match self.fetch() {
-                Err(error) if error.is_retriable() => error,
-                outcome => return outcome,
-            };
-            log::log!(level, "⚠️ {error}; retrying");
-            level = log::Level::Debug;
-            let waited = started.elapsed();
-            let left = self.timing.start_deadline.saturating_sub(waited);
-            if left.is_zero() {
-                let last = Box::new(error);
-                return Err(TokenError::GaveUp { waited, last });
-            }
-            if is_stopped(interrupt, backoff.pause(&mut self.rng).min(left)) {
-                return Err(TokenError::Interrupted);
-            }
-        }
+        })
+    }
+
+    /// What ends this client's requests from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.agent.clone())
     }
 
     /// The pauses of whoever repeats [`fetch`](Self::fetch).
@@ -169,10 +170,21 @@ impl TokenClient {
 
     /// A failure with the endpoint's words, from which the secret is taken out should they repeat it.
     fn failed(&self, problem: Problem, words: &str) -> TokenError {
-        let secret = self.config.client_secret.expose();
-        let words = words.replace(secret, HIDDEN);
-        let words = words.replace(&percent_encoded(secret), HIDDEN);
+        let secret = &self.config.client_secret;
+        let encoded = Secret::new(percent_encoded(secret.expose()));
+        let words = encoded.hidden_in(&secret.hidden_in(words));
         TokenError::failed(problem, &self.config.url, &words)
+    }
+}
+
+/// Ends the requests of a client. One that is being connected ends with its timeout for that.
+#[derive(Debug)]
+pub struct Canceller(Agent);
+
+impl Canceller {
+    /// From here on every request fails, one under way too.
+    pub fn cancel(self) {
+        self.0.shutdown();
     }
 }
 

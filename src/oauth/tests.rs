@@ -237,3 +237,23 @@ fn trouble_that_does_not_pass_ends_at_the_deadline_and_a_stop_ends_it_at_once() 
         Err(TokenError::Interrupted)
     );
 }
+
+#[test]
+fn a_request_that_is_never_answered_is_ended_from_another_thread() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint {
+        url: format!("http://{}/", listener.local_addr().unwrap()),
+        thread: thread::spawn(Vec::new),
+    };
+    let client = endpoint.client_with(Timing {
+        request_timeout: Duration::from_secs(3600),
+        ..Timing::default()
+    });
+    let canceller = client.canceller();
+    let asking = thread::spawn(move || client.fetch());
+    // It is being waited for when the request has come.
+    let mut reader = BufReader::new(listener.accept().unwrap().0);
+    request_of(&mut reader);
+    canceller.cancel();
+    assert!(asking.join().unwrap().is_err());
+}

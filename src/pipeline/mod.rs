@@ -328,9 +328,6 @@ impl Run {
 
     /// The last lines, and how the process ends.
     fn end(mut self) -> Exit {
-        if let Some(Err(error)) = self.token.take().map(TokenThread::join) {
-            self.failed(&error);
-        }
         if self.signals.join().is_err() {
             self.failed = true;
             log::error!("❌ {}", Error::Panicked { thread: "signals" });
@@ -348,9 +345,14 @@ impl Run {
             &self.stats.total(Instant::now()),
             &ledger,
         ));
+        // Behind the books: a request that is being connected may hold it up for a moment.
+        let renewed = self.token.take().map_or(Ok(()), TokenThread::join);
+        if let Err(error) = &renewed {
+            log::error!("❌ {error}");
+        }
         match self.stop.second_signal() {
             Some(signal) => Exit::Signal(signal.exit_code()),
-            None if delivered => Exit::Delivered,
+            None if delivered && renewed.is_ok() => Exit::Delivered,
             None => Exit::Incomplete,
         }
     }

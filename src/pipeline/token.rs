@@ -2,8 +2,7 @@
 //!
 //! It asks for a new one when [`REFRESH_AT`] of the last one's life is over, and hands it to the producer thread. Trouble is
 //! reported and tried again with growing pauses, whatever it is, for as long as the run lasts: what brokers think of an old token
-//! is theirs to say. It ends when it is told to, or when nobody takes tokens any more. It never sleeps; a request under way is
-//! not cut short, but bounded by its timeout.
+//! is theirs to say. It ends when it is told to, even during a request, or when nobody takes tokens any more. It never sleeps.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use log::Level;
 use super::{join, spawn};
 use crate::error::Error;
 use crate::http::is_stopped;
-use crate::oauth::{Token, TokenClient};
+use crate::oauth::{Canceller, Token, TokenClient};
 use crate::report::repeat::ErrorSummary;
 use crate::secret::Secret;
 
@@ -31,6 +30,7 @@ const TROUBLE: &str = "token";
 #[derive(Debug)]
 pub(super) struct TokenThread {
     end: Sender<Infallible>,
+    canceller: Canceller,
     thread: JoinHandle<()>,
 }
 
@@ -48,19 +48,25 @@ impl TokenThread {
         // There is room, and the receiver is here.
         let _ = tokens_in.try_send(first.value);
         let (end, ended) = bounded(0);
-        let wait = renewal_after(first.expires_in);
+        let (wait, canceller) = (renewal_after(first.expires_in), client.canceller());
         let thread = spawn("token", move || {
             renew(&client, wait, &tokens_in, &ended, &errors);
         })?;
-        Ok((Self { end, thread }, tokens))
+        let thread = Self {
+            end,
+            canceller,
+            thread,
+        };
+        Ok((thread, tokens))
     }
 
-    /// Ends the thread, after a request that is under way.
+    /// Ends the thread.
     ///
     /// # Errors
     /// The thread panicked.
     pub(super) fn join(self) -> Result<(), Error> {
         drop(self.end);
+        self.canceller.cancel();
         join("token", self.thread)
     }
 }
@@ -87,6 +93,7 @@ fn renew(
                     recv(ended) -> _ => return,
                 }
             }
+            Err(_) if is_stopped(ended, Duration::ZERO) => return,
             Err(error) => {
                 errors.report(Level::Warn, TROUBLE, &format!("no new token: {error}"));
                 wait = backoff.pause(&mut rng);

@@ -9,7 +9,7 @@
 //! environment.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use serde_json::Value;
@@ -18,8 +18,8 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
-use crate::http::{self, Backoff, Failure, Timing, is_stopped, percent_encoded, read};
-use crate::secret::Secret;
+use crate::http::{self, Ended, Failure, Timing, is_stopped, percent_encoded, read};
+use crate::secret::{HIDDEN, Secret};
 use crate::tls::{Names, TlsConfig};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -95,32 +95,29 @@ impl RegistryClient {
         interrupt: &Receiver<Infallible>,
         attempt: impl Fn(&RegistryClient, &str) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let started = Instant::now();
-        let mut backoff = Backoff::new(&self.timing);
-        let mut level = log::Level::Warn;
-        loop {
-            let error = match self.round(interrupt, level, &attempt) {
-                Err(error) if error.is_retriable() => error,
-                outcome => return outcome,
-            };
-            let waited = started.elapsed();
-            let left = self.timing.start_deadline.saturating_sub(waited);
-            if left.is_zero() {
-                let last = Box::new(error);
-                return Err(RegistryError::GaveUp { waited, last });
+        let mut rng = self.rng.fork();
+        let round = |level| {
+            let tell = |error: &_| log::log!(level, "⚠️ {error}; retrying");
+            self.round(interrupt, tell, &attempt)
+        };
+        let may_pass = RegistryError::is_retriable;
+        http::persistently(&self.timing, &mut rng, interrupt, may_pass, round).map_err(|ended| {
+            match ended {
+                Ended::Interrupted => RegistryError::Interrupted,
+                Ended::Refused(error) => error,
+                Ended::GaveUp { waited, last } => RegistryError::GaveUp {
+                    waited,
+                    last: Box::new(last),
+                },
             }
-            if is_stopped(interrupt, backoff.pause(&mut self.rng).min(left)) {
-                return Err(RegistryError::Interrupted);
-            }
-            level = log::Level::Debug;
-        }
+        })
     }
 
-    /// Asks one URL after the other until one has an answer. Passing trouble is logged at `level`; the last is returned.
+    /// Asks one URL after the other until one has an answer. Passing trouble is told, and the last of it returned.
     pub(super) fn round<T>(
         &self,
         interrupt: &Receiver<Infallible>,
-        level: log::Level,
+        tell: impl Fn(&RegistryError),
         attempt: impl Fn(&RegistryClient, &str) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let mut last = RegistryError::Interrupted;
@@ -130,7 +127,7 @@ impl RegistryClient {
             }
             match attempt(self, url) {
                 Err(error) if error.is_retriable() => {
-                    log::log!(level, "⚠️ {error}; retrying");
+                    tell(&error);
                     last = error;
                 }
                 outcome => return outcome,
@@ -153,7 +150,7 @@ impl RegistryClient {
         } else {
             ""
         };
-        let subject = percent_encoded(&self.config.subject);
+        let subject = self.subject_segment();
         let path = format!("/subjects/{subject}{versions}?normalize=true");
         self.post_for_id(url, &path, body)
     }
@@ -185,7 +182,7 @@ impl RegistryClient {
     /// An answer about the subject that makes no sense.
     pub(super) fn nonsense(&self, url: &str, words: &str) -> RegistryError {
         let place = place(url, Some(&self.config.subject));
-        RegistryError::failed(Problem::NotARegistry, &place, words)
+        self.failed(Problem::NotARegistry, &place, words)
     }
 
     /// The subject as a segment of a path.
@@ -224,6 +221,22 @@ impl RegistryClient {
             Failure::Nonsense(words) => (Problem::NotARegistry, words),
             Failure::BadUrl(words) => (Problem::UnusableUrl, words),
         };
+        self.failed(problem, place, &words)
+    }
+
+    /// A failure with foreign words, from which what was sent is taken out should they repeat it.
+    fn failed(&self, problem: Problem, place: &Place, words: &str) -> RegistryError {
+        let mut words = words.to_owned();
+        if let Some(login) = &self.config.credentials {
+            words = login.password.hidden_in(&words);
+        }
+        if let Some((_, value)) = self
+            .authorization
+            .as_ref()
+            .and_then(|header| header.expose().split_once(' '))
+        {
+            words = words.replace(value, HIDDEN);
+        }
         RegistryError::failed(problem, place, &words)
     }
 
@@ -245,7 +258,7 @@ impl RegistryClient {
             let words =
                 location.map(|location| format!("to {}", http::without_credentials(location)));
             let words = words.unwrap_or_default();
-            return Err(RegistryError::failed(Problem::Redirected, place, &words));
+            return Err(self.failed(Problem::Redirected, place, &words));
         }
         // A refusal counts even if its explanation is lost on the way.
         let answer = read(response).unwrap_or_default();
@@ -260,15 +273,11 @@ impl RegistryClient {
         };
         let problem = match Problem::of_answer(status, code, self.sent) {
             Problem::NotARegistry => {
-                return Err(RegistryError::failed(
-                    Problem::NotARegistry,
-                    place,
-                    &format!("status {status}"),
-                ));
+                return Err(self.failed(Problem::NotARegistry, place, &format!("status {status}")));
             }
             problem => problem,
         };
-        Err(RegistryError::failed(problem, place, &words))
+        Err(self.failed(problem, place, &words))
     }
 }
 

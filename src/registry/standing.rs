@@ -41,7 +41,7 @@ impl RegistryClient {
     /// # Errors
     /// [`RegistryError`]: an answer that no retry would change, or the last URL's trouble.
     pub fn check_once(&self, interrupt: &Receiver<Infallible>) -> Result<(), RegistryError> {
-        self.round(interrupt, log::Level::Debug, RegistryClient::subjects)
+        self.round(interrupt, |_| (), RegistryClient::subjects)
     }
 
     /// How `schema`, Protobuf's text, stands under the configured subject.
@@ -54,17 +54,21 @@ impl RegistryClient {
         interrupt: &Receiver<Infallible>,
     ) -> Result<SchemaStanding, RegistryError> {
         let body = schema_body(schema);
-        self.round(interrupt, log::Level::Debug, |client, url| {
-            let path = format!("/subjects/{}?normalize=true", client.subject_segment());
-            match client.post_for_id(url, &path, &body) {
-                Ok(id) => Ok(SchemaStanding::Registered { id }),
-                Err(error) => match problem_of(&error) {
-                    Some(Problem::SubjectNotFound) => Ok(SchemaStanding::NewSubject),
-                    Some(Problem::SchemaNotFound) => client.compatibility(url, &body),
-                    _ => Err(error),
-                },
-            }
-        })
+        self.round(
+            interrupt,
+            |_| (),
+            |client, url| {
+                let path = format!("/subjects/{}?normalize=true", client.subject_segment());
+                match client.post_for_id(url, &path, &body) {
+                    Ok(id) => Ok(SchemaStanding::Registered { id }),
+                    Err(error) => match problem_of(&error) {
+                        Some(Problem::SubjectNotFound) => Ok(SchemaStanding::NewSubject),
+                        Some(Problem::SchemaNotFound) => client.compatibility(url, &body),
+                        _ => Err(error),
+                    },
+                }
+            },
+        )
     }
 
     fn compatibility(&self, url: &str, body: &str) -> Result<SchemaStanding, RegistryError> {

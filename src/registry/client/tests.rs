@@ -167,7 +167,10 @@ fn without_registration_the_schema_is_looked_up() {
 fn credentials_are_sent_and_never_printed() {
     let server = Server::start(vec![
         Status(200, "[]"),
-        Status(401, r#"{"error_code":401,"message":"Unauthorized"}"#),
+        Status(
+            401,
+            r#"{"error_code":401,"message":"Not Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==, open sesame"}"#,
+        ),
     ]);
     let mut config = config(&[&server]);
     config.credentials = Some(Credentials {
@@ -178,7 +181,9 @@ fn credentials_are_sent_and_never_printed() {
     assert!(!format!("{client:?}").contains("QWxh"));
     assert_eq!(client.check(&never()), Ok(()));
     let error = client.schema_id(SCHEMA, &never()).unwrap_err();
-    assert!(!format!("{error} {error:?} {client:?}").contains("sesame"));
+    let told = format!("{error} {error:?} {client:?}");
+    assert!(!told.contains("sesame") && !told.contains("QWxh"), "{told}");
+    assert!(told.contains("Not Basic [hidden], [hidden];"), "{told}");
     assert!(
         error
             .to_string()
