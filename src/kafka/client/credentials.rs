@@ -39,7 +39,7 @@ impl Credentials {
     /// A new exchange and its first message, if there is to be one.
     pub(super) fn begin(&mut self) -> Option<Result<(Exchange, Message), SaslError>> {
         let sasl = self.sasl.as_ref()?;
-        let nonce = self.nonces.as_mut().map(Nonces::draw);
-        Some(Exchange::begin(sasl, nonce.as_ref(), self.token.as_ref()))
+        let (nonces, token) = (self.nonces.as_mut(), self.token.as_ref());
+        Some(Exchange::begin(sasl, nonces, token))
     }
 }

@@ -30,7 +30,8 @@ impl Client {
                 .and_then(|session| session.authenticate(&mut self.credentials, now));
             match begun {
                 Some(Ok(frame)) => self.actions.push_back(Action::Send { connection, frame }),
-                Some(Err(error)) => self.unauthenticated(connection, error, now),
+                // Whether that is the end is said by the next connection.
+                Some(Err(error)) => self.break_off_unauthenticated(connection, &error, now),
                 None => {}
             }
         }
@@ -42,18 +43,27 @@ impl Client {
         error: SaslError,
         now: Instant,
     ) {
-        let mechanism = self.credentials.mechanism().unwrap_or_default();
         let node = self.sessions.get(&connection).map(|session| session.node);
         match node {
             Some(node) if self.phase == Phase::Starting && error.is_final() => {
                 self.fail(FatalError::Unauthenticated {
                     broker: self.cluster.describe(node),
-                    mechanism,
+                    mechanism: self.credentials.mechanism().unwrap_or_default(),
                     error,
                 });
             }
-            _ => self.break_off(connection, &error.line(mechanism), now),
+            _ => self.break_off_unauthenticated(connection, &error, now),
         }
+    }
+
+    fn break_off_unauthenticated(
+        &mut self,
+        connection: ConnectionId,
+        error: &SaslError,
+        now: Instant,
+    ) {
+        let mechanism = self.credentials.mechanism().unwrap_or_default();
+        self.break_off(connection, &error.line(mechanism), now);
     }
 
     /// What may be wrong with a connection that the peer has closed. A listener that demands an authentication tells its

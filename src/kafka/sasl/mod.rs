@@ -10,7 +10,7 @@
 //!
 //! Invariant: [`Step::Done`] comes only after the server did all that the mechanism demands of it, and no error, message or
 //! `Debug` shows a secret, not even one that the server repeats. This room never touches a socket, a clock or a thread, and
-//! draws no random numbers: the nonce is an argument.
+//! draws no random numbers: what nonces are made of is an argument.
 
 mod error;
 mod message;
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 pub use error::SaslError;
 pub use message::Message;
-pub use nonce::{Nonce, Nonces};
+pub use nonce::Nonces;
 
 use super::config::{Sasl, ScramHash};
 use crate::foreign::is_showable;
@@ -72,21 +72,21 @@ pub enum Step {
 }
 
 impl Exchange {
-    /// Begins, with the first message. Only SCRAM needs a nonce, and only `OAUTHBEARER` a token.
+    /// Begins, with the first message. Only SCRAM draws a nonce, and only `OAUTHBEARER` needs a token.
     ///
     /// # Errors
     /// [`SaslError::NoNonce`], [`SaslError::NoToken`], and [`SaslError::Unusable`] when the mechanism cannot carry what it
     /// was given.
     pub fn begin(
         sasl: &Sasl,
-        nonce: Option<&Nonce>,
+        nonces: Option<&mut Nonces>,
         token: Option<&Secret>,
     ) -> Result<(Self, Message), SaslError> {
         let (secret, state, first) = match sasl {
             Sasl::Plain(login) => (&login.password, State::Plain, plain::message(login)?),
             Sasl::Scram(hash, login) => {
-                let nonce = nonce.ok_or(SaslError::NoNonce)?;
-                let (scram, first) = Scram::begin(*hash, login, &scram::printable(nonce))?;
+                let nonce = nonces.ok_or(SaslError::NoNonce)?.draw();
+                let (scram, first) = Scram::begin(*hash, login, &nonce)?;
                 (&login.password, State::Scram(scram), first)
             }
             Sasl::OAuthBearer { extensions } => {

@@ -10,12 +10,12 @@
 //! exchange is done; it is compared in constant time. Never binds the exchange to a TLS channel: Kafka has no mechanism for it.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use graviola::hashing::hmac::Hmac;
 use graviola::hashing::{Hash, HashOutput, Sha256, Sha512};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Message, Nonce, SaslError, Step};
+use super::{Message, SaslError, Step};
 use crate::kafka::config::{Login, ScramHash};
 use crate::secret::Secret;
 
@@ -28,11 +28,6 @@ const ITERATIONS_MAX: u32 = 1_000_000;
 const GS2_HEADER: &str = "n,,";
 /// [`GS2_HEADER`] in base64.
 const GS2_HEADER_BASE64: &str = "biws";
-
-/// A nonce as SCRAM can carry it: printable, and no comma.
-pub(super) fn printable(nonce: &Nonce) -> String {
-    STANDARD_NO_PAD.encode(nonce)
-}
 
 /// An exchange that waits for the server.
 pub(super) enum Scram {

@@ -3,7 +3,13 @@
 use super::*;
 use crate::kafka::config::Login;
 
-const NONCE: Nonce = [7; 32];
+/// What nonces are made of.
+const KEY: [u8; 32] = [7; 32];
+
+/// The first of them.
+fn our_nonce() -> String {
+    Nonces::new(KEY).draw()
+}
 
 fn login(user: &str, password: &str) -> Login {
     Login {
@@ -21,7 +27,7 @@ fn bearer(extensions: &[(&str, &str)]) -> Sasl {
 
 fn begin(sasl: &Sasl) -> Result<(Exchange, String), SaslError> {
     let token = Secret::new("a.token-of_ours".to_owned());
-    let (exchange, first) = Exchange::begin(sasl, Some(&NONCE), Some(&token))?;
+    let (exchange, first) = Exchange::begin(sasl, Some(&mut Nonces::new(KEY)), Some(&token))?;
     Ok((exchange, text(&first)))
 }
 
@@ -144,7 +150,7 @@ fn a_scram_server_without_the_right_signature_is_not_believed() {
 #[test]
 fn a_scram_server_that_breaks_the_rules_is_refused_each_with_its_own_words() {
     let salt = "W22ZaJ0SNY7soEsUEjb6gQ==";
-    let ours = scram::printable(&NONCE);
+    let ours = our_nonce();
     let nonce = format!("r={ours}theirs");
     for (first, words) in [
         (format!("r=theirs,s={salt},i=4096"), "does not extend ours"),
@@ -183,7 +189,7 @@ fn a_scram_server_that_breaks_the_rules_is_refused_each_with_its_own_words() {
 #[test]
 fn a_scram_server_may_say_more_than_we_know_and_its_error_is_shown() {
     let sasl = Sasl::Scram(ScramHash::Sha256, login("u", "p"));
-    let ours = scram::printable(&NONCE);
+    let ours = our_nonce();
     let first = format!("r={ours}theirs,s=c2FsdA==,i=4096,x=from the future");
     let (mut exchange, _) = begin(&sasl).unwrap();
     assert!(sent(exchange.step(first.as_bytes())).contains(",p="));
@@ -195,7 +201,7 @@ fn a_scram_server_may_say_more_than_we_know_and_its_error_is_shown() {
 fn scram_escapes_the_user_name_and_refuses_what_brokers_prepare_differently() {
     let sasl = Sasl::Scram(ScramHash::Sha256, login("a=b,c", "p"));
     let (_, first) = begin(&sasl).unwrap();
-    let ours = scram::printable(&NONCE);
+    let ours = our_nonce();
     assert_eq!(first, format!("n,,n=a=3Db=2Cc,r={ours}"));
     for (user, password) in [
         ("é", "p"),
@@ -217,7 +223,7 @@ fn a_scram_nonce_is_needed_and_is_in_the_first_message() {
     assert_eq!(error, SaslError::NoNonce);
     let mut nonces = Nonces::new([1; 32]);
     let first = |nonces: &mut Nonces| {
-        let (_, first) = Exchange::begin(&sasl, Some(&nonces.draw()), None).unwrap();
+        let (_, first) = Exchange::begin(&sasl, Some(nonces), None).unwrap();
         text(&first)
     };
     let drawn = [first(&mut nonces), first(&mut nonces)];
@@ -290,7 +296,7 @@ fn oauthbearer_refuses_what_would_end_a_field_early() {
 #[test]
 fn whatever_a_server_sends_is_an_answer_or_an_error() {
     let mut random = fastrand::Rng::with_seed(39);
-    let ours = scram::printable(&NONCE);
+    let ours = our_nonce();
     // Too few iterations, so that most of what comes of it is not computed.
     let first = format!("r={ours}theirs,s=c2FsdA==,i=95,x=y");
     let json = r#"{"status":"invalid_token","scope":"kafka"}"#;

@@ -115,7 +115,7 @@ pub(super) struct Session {
     client_id: String,
     request_timeout: Duration,
     /// When the connection was begun.
-    pub(super) begun: Instant,
+    begun: Instant,
     connect_deadline: Instant,
     quiet_until: Option<Instant>,
     last_used: Instant,

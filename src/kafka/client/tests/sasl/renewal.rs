@@ -100,6 +100,25 @@ fn the_newest_token_is_the_one_that_a_session_is_renewed_with() {
     assert_eq!(lines(&rig), [""; 0]);
 }
 
+#[test]
+fn a_token_that_cannot_be_sent_ends_a_client_that_is_still_starting_and_leaves_nothing_open() {
+    let mut made = bearer();
+    made.1.lifetime_ms = 3_000;
+    let mut rig = with_token(rig(made, 1), SECRET);
+    rig.cluster.topic_error = 5;
+    rig.settle();
+    assert_eq!(exchanges(&mut rig, "boot").len(), 1);
+    let mut rig = with_token(rig, "no token");
+    rig.advance(secs(5));
+    let line = rig.fatal().unwrap().to_string();
+    assert!(
+        line.contains("the OAuth token is empty, or holds"),
+        "{line}"
+    );
+    assert!(rig.client.is_closed() && rig.links.is_empty());
+    assert_eq!(rig.client.poll_timeout(), None);
+}
+
 /// Scenario 39.
 #[test]
 fn a_renewal_that_is_refused_costs_the_connection_and_no_record() {
