@@ -220,7 +220,7 @@ fn of_io(error: &io::Error, names: Names, has_identity: bool) -> Failure {
     }
     if inner::<SpeaksTls>(error).is_some() {
         return Failure::Tls(format!(
-            "speaks TLS, not plain HTTP; write https in {}",
+            "it speaks TLS, not plain HTTP; write https in {}",
             names.host
         ));
     }

@@ -159,7 +159,7 @@ fn http_and_https_are_not_taken_for_each_other() {
     );
     let plain = Server::start(answer_plainly);
     let told = tls_words(plain.ask("https", Some(&trusting(CA))));
-    assert!(told.starts_with("does not speak TLS"), "{told}");
+    assert!(told.starts_with("it does not speak TLS"), "{told}");
 }
 
 /// What a server of plain HTTP says to a handshake.
