@@ -338,7 +338,8 @@ impl Client {
         let node = session.node;
         let outcome = match session.handle_frame(frame, &mut self.credentials, now) {
             Ok(answer) => {
-                if !matches!(answer, Answer::Next(_)) {
+                // Versions are told to everybody, also by a listener that hangs up at the next request.
+                if answer.is_a_service() {
                     self.cluster.works(node);
                 }
                 self.handle_answer(connection, node, answer, now)

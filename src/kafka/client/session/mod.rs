@@ -55,6 +55,16 @@ pub(super) enum Answer {
     Produced(Vec<SentBatch>, ProduceResponse),
 }
 
+impl Answer {
+    /// Whether it is about more than the session itself, so that the broker is of use.
+    pub(super) fn is_a_service(&self) -> bool {
+        !matches!(
+            self,
+            Self::Negotiated | Self::Authenticated(_) | Self::Next(_)
+        )
+    }
+}
+
 /// Why a session cannot go on. One line.
 #[derive(Debug)]
 pub(super) enum SessionError {

@@ -213,6 +213,25 @@ fn a_listener_that_demands_sasl_and_hangs_up_is_suspected_of_it() {
 }
 
 #[test]
+fn a_listener_that_tells_its_versions_and_hangs_up_is_tried_once_a_second_in_the_end() {
+    let mut rig = Rig::new(config(), FakeCluster::new(1, 1));
+    for _ in 0..100 {
+        for api in [ApiKey::Metadata, ApiKey::InitProducerId] {
+            rig.cluster.script(api, |_| None);
+        }
+    }
+    rig.settle();
+    for _ in 0..20 {
+        rig.advance_until(secs(2), |rig| !rig.connections("boot").is_empty());
+        let connection = rig.connections("boot")[0];
+        rig.cut(connection);
+    }
+    let before = rig.now;
+    rig.advance_until(secs(2), |rig| !rig.connections("boot").is_empty());
+    assert!(rig.now >= before + ms(800), "{:?}", rig.now - before);
+}
+
+#[test]
 fn a_broker_that_cannot_authenticate_is_too_old() {
     let mut rig = rig(plain(), 1);
     rig.cluster.versions.remove(&17);
