@@ -4,7 +4,7 @@
 //!              bounded channel of            bounded channels,
 //!              record chunks (and            one pair a broker
 //!              empty ones back)
-//!  generator ───────────────────▶ producer ═══▶ broker-1-write ──▶ TCP ──▶ Kafka
+//!  generator ───────────────────▶ producer ═══▶ broker-1-write ──▶ TCP/TLS ──▶ Kafka
 //!  (schedule, shoe n, protobuf,   (drives the   broker-1-read  ◀──
 //!   Confluent frame)               client core) broker-2-…
 //!       ▲                              │
@@ -28,7 +28,7 @@
 //! | [`kafka::wire`] | bytes ⇄ messages | nothing of ours |
 //! | [`kafka::sasl`] | proving who we are: PLAIN, SCRAM, OAUTHBEARER as steps of challenge and response | `kafka`'s plain `config` |
 //! | [`kafka::client`] | the producer as a state machine: accumulator, sequences, sessions, metadata | `kafka::wire`, `kafka::sasl` |
-//! | [`kafka::net`] | where sockets live: a link is one connection with a writer and a reader thread | frames of `kafka::wire` |
+//! | [`kafka::net`] | where sockets live: a link is one connection, encrypted or not, with a writer and a reader thread | frames of `kafka::wire`, `tls` |
 //! | [`tls`] | what is trusted on encrypted connections, and who we are there | `crypto`, `foreign` |
 //! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |

@@ -18,13 +18,8 @@ from peers import dying_with_this_process
 
 RUN_TIMEOUT_S = 120
 ERROR = " ERROR "  # as LOG_FORMAT=full has it, which is the default where there is no terminal
-USAGE, NOT_YET = 2, "not yet in this version"
 LEDGER = re.compile(r"generated (\d+) = acknowledged (\d+) \+ failed (\d+) \+ unsent (\d+)")
 SETTING = re.compile(r"^(KAFKA|SCHEMA_REGISTRY|MESSAGE|RUN|STATS|LOG|SHUTDOWN|METRICS)_|^(SEED|INSTANCE_ID)$")
-
-
-class NotYet(Exception):
-    """The program knows a setting of the case and says that it awaits a later version."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +146,6 @@ class Run:
         finally:
             self.kill()
         output = self.log.read_text(errors="replace")
-        if code == USAGE and NOT_YET in output:
-            raise NotYet(next(line for line in output.splitlines() if NOT_YET in line))
         return Outcome(code, output, self.started_ms, time.time_ns() // 1_000_000)
 
     def kill(self):
