@@ -12,7 +12,12 @@ use zeroize::Zeroizing;
 /// What stands where a secret would be printed.
 pub const HIDDEN: &str = "[hidden]";
 
-/// A secret. `Debug` and `Display` print `[hidden]`; dropping it wipes it.
+/// A secret. `Debug` and `Display` print `[hidden]`; dropping it wipes it. It cannot be serialised:
+///
+/// ```compile_fail,E0277
+/// let secret = continuous_producer::secret::Secret::new("hunter2".to_owned());
+/// let _ = serde_json::to_string(&secret);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

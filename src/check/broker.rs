@@ -152,26 +152,24 @@ fn connect(
 ) -> Result<(Probe, String), String> {
     let mut failures = Vec::new();
     for &ip in addresses {
+        let at = if address.to_string() == ip.to_string() {
+            String::new()
+        } else {
+            format!(" at {}", ip.ip())
+        };
         match Probe::connect(name, address, ip, STEP_TIMEOUT) {
-            Ok(probe) => {
-                let words = if address.to_string() == ip.to_string() {
-                    format!("{address} is open")
-                } else {
-                    format!("{address} is open at {}", ip.ip())
-                };
-                return Ok(match failures[..] {
-                    [] => (probe, words),
-                    _ => (
-                        probe,
-                        format!("{words} (but not at {})", failures.join("; ")),
-                    ),
-                });
+            Ok(probe) if failures.is_empty() => {
+                return Ok((probe, format!("{address} is open{at}")));
             }
-            Err(why) => failures.push(format!("{} {why}", ip.ip())),
+            Ok(probe) => {
+                let words = format!("{address} is open{at}, but{}", failures.join(","));
+                return Ok((probe, words));
+            }
+            Err(why) => failures.push(format!("{at} {why}")),
         }
     }
     Err(format!(
-        "{address}: {}; check the port, firewalls, and that the broker runs",
-        failures.join("; ")
+        "{address}{}; check the port, firewalls, and that the broker runs",
+        failures.join(",")
     ))
 }
