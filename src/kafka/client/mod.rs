@@ -97,7 +97,7 @@ use credentials::Credentials;
 use partition::{Partition, Pushed, Rules};
 use partitioner::Sticky;
 use sequence::ProducerIdentity;
-use session::{Answer, Session, SessionError};
+use session::{Session, SessionError};
 
 use super::config::ProducerConfig;
 use super::sasl::Nonces;
