@@ -90,10 +90,14 @@ fn each_certificate_is_good_or_bad_in_its_own_way() {
 fn a_client_certificate_is_demanded_and_must_be_by_the_known_authority() {
     let sandbox = with(Tls::default().client_certificate());
     let address = sandbox.address(1).unwrap();
-    let call = |config| {
+    let mut calls = 0;
+    let mut call = |config| {
         let mut client = Client::over(handshake(address, "localhost", config).unwrap());
         // TLS 1.3 lets a client begin before the server has judged it.
-        client.call(0, &ApiVersionsRequest::default()).is_ok()
+        let answered = client.call(0, &ApiVersionsRequest::default()).is_ok();
+        calls += 1;
+        handshakes(&sandbox, calls);
+        answered
     };
     assert!(!call(config(BOTH)));
     let (own, key) = (certificates::client(), certificates::client_key());
@@ -148,21 +152,18 @@ fn a_connection_ends_with_a_close_notify_only_where_it_is_closed_in_order() {
     let end = |fault| {
         sandbox.fault(FaultRule::new(ApiKey::ApiVersions, fault));
         let mut client = connect(&sandbox);
-        let answered = client.call(0, &ApiVersionsRequest::default()).is_ok();
-        let mut rest = Vec::new();
-        let end = client.stream.read_to_end(&mut rest);
-        (answered, end.map_err(|error| error.kind()))
+        // The first error is what it was; later ones are the network's.
+        let answered = client.call(0, &ApiVersionsRequest::default());
+        let end = answered.and_then(|_| client.stream.read_to_end(&mut Vec::new()));
+        end.map_err(|error| error.kind())
     };
-    assert_eq!(end(Fault::CloseAfter), (true, Ok(0)));
-    assert_eq!(
-        end(Fault::DropAfter),
-        (false, Err(ErrorKind::UnexpectedEof))
-    );
+    assert_eq!(end(Fault::CloseAfter), Ok(0));
+    assert_eq!(end(Fault::DropAfter), Err(ErrorKind::UnexpectedEof));
     let forged = vec![0x17, 3, 3, 0, 20];
     let forged = [forged, vec![0; 20]].concat();
     assert_eq!(
         end(Fault::RawBeneathTls(forged)),
-        (false, Err(ErrorKind::InvalidData))
+        Err(ErrorKind::InvalidData)
     );
 }
 
@@ -171,10 +172,10 @@ fn who_mixes_up_plaintext_and_tls_is_recorded_and_not_blamed() {
     let secured = with(Tls::default());
     let mut client = Client::to(&secured);
     client.send(0, &ApiVersionsRequest::default());
-    // The alert, and then the end.
-    let mut rest = Vec::new();
-    client.stream.read_to_end(&mut rest).unwrap();
-    assert_eq!(rest[0], 0x15);
+    // The alert; the end may be a reset, for not all that was sent was read.
+    let mut alert = [0];
+    client.stream.read_exact(&mut alert).unwrap();
+    assert_eq!(alert, [0x15]);
     assert!(handshakes(&secured, 1)[0].error.is_some());
 
     let plain = start(Config::default());
