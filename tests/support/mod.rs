@@ -11,7 +11,9 @@
     reason = "each test crate uses its own part"
 )]
 
+pub(crate) mod secured;
 pub(crate) mod shoes;
+pub(crate) mod trouble;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
