@@ -13,13 +13,13 @@ use sandbox::{
 use super::{Peers, Setup};
 
 pub(crate) const USER: &str = "shoe maker";
-pub(crate) const PASSWORD: &str = "k4fka=p4ss #w0rd \"with' qu0tes";
+pub(crate) const PASSWORD: &str = "k4fka=p0ss #w0rd \"with' qu0tes";
 pub(crate) const REGISTRY_USER: &str = "registrar";
-pub(crate) const REGISTRY_PASSWORD: &str = "r3gistry=p4ss% #w1rd \"and' qu1tes";
+pub(crate) const REGISTRY_PASSWORD: &str = "r3gistry=p1ss% #w1rd \"and' qu1tes";
 pub(crate) const CLIENT: &str = "shoe-client";
 pub(crate) const CLIENT_SECRET: &str = "cl1ent=s3cret& #w2rd \"or' qu2tes";
 /// What nobody is let in by.
-pub(crate) const WRONG: &str = "wr0ng=p4ss+ #w3rd \"but' qu3tes";
+pub(crate) const WRONG: &str = "wr0ng=p3ss+ #w3rd \"but' qu3tes";
 
 /// A cluster that is secured so, with the default topic, and a registry that wants its own password.
 pub(crate) fn peers(security: Security) -> Peers {

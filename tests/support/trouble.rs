@@ -42,6 +42,12 @@ impl Scene {
         }
     }
 
+    /// The program is told this too.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.told = self.told.with(name, value);
+        self
+    }
+
     pub(crate) fn setup(&self, flags: &str) -> Setup {
         self.told.setup(&self.peers, flags)
     }
@@ -212,7 +218,7 @@ pub(crate) fn slow() -> Vec<Trouble> {
     ]
 }
 
-fn by_password(told: &str, mechanism: Mechanism) -> Scene {
+pub(crate) fn by_password(told: &str, mechanism: Mechanism) -> Scene {
     let security = Security::sasl_ssl().user(USER, PASSWORD);
     let program = Told::new().protocol("SASL_SSL").trusting();
     let program = program.login(mechanism).with("KAFKA_API_SECRET", told);
@@ -242,9 +248,8 @@ pub(crate) fn passwords() -> Vec<Trouble> {
             "an unknown user",
             &["authentication by SCRAM-SHA-512 refused: ", ADVICE],
             || {
-                let mut scene = by_password(PASSWORD, Mechanism::ScramSha512);
-                scene.told = scene.told.with("KAFKA_API_KEY", "nobody");
-                scene
+                let scene = by_password(PASSWORD, Mechanism::ScramSha512);
+                scene.with("KAFKA_API_KEY", "nobody")
             },
         ),
         kafka(
@@ -297,7 +302,7 @@ pub(crate) fn forgeries() -> Vec<Trouble> {
     ]
 }
 
-fn by_token(settings: TokenSettings, let_in: Option<&Tokens>) -> Scene {
+pub(crate) fn by_token(settings: TokenSettings, let_in: Option<&Tokens>) -> Scene {
     let tokens = secured::token_server(settings);
     let let_in = let_in.cloned().unwrap_or_else(|| tokens.tokens());
     let security = Security::sasl_ssl().tokens(&let_in);
@@ -310,7 +315,8 @@ fn by_token(settings: TokenSettings, let_in: Option<&Tokens>) -> Scene {
     }
 }
 
-fn failing(fault: &HttpFault) -> Scene {
+/// An endpoint that does nothing but this.
+pub(crate) fn failing(fault: &HttpFault) -> Scene {
     let scene = by_token(TokenSettings::default(), None);
     if let Some(tokens) = &scene.tokens {
         tokens.fail_next(fault, 10_000);
@@ -334,9 +340,8 @@ pub(crate) fn tokens() -> Vec<Trouble> {
             "a client that the endpoint does not know",
             &["(401)", "invalid_client", "KAFKA_API_SECRET"],
             || {
-                let mut scene = by_token(TokenSettings::default(), None);
-                scene.told = scene.told.with("KAFKA_API_SECRET", WRONG);
-                scene
+                let scene = by_token(TokenSettings::default(), None);
+                scene.with("KAFKA_API_SECRET", WRONG)
             },
         ),
         endpoint(
@@ -409,9 +414,8 @@ pub(crate) fn registries() -> Vec<Trouble> {
             "a registry that wants another password",
             &["(401)", "check SCHEMA_REGISTRY_API_KEY"],
             || {
-                let mut scene = by_password(PASSWORD, Mechanism::Plain);
-                scene.told = scene.told.with("SCHEMA_REGISTRY_API_SECRET", WRONG);
-                scene
+                let scene = by_password(PASSWORD, Mechanism::Plain);
+                scene.with("SCHEMA_REGISTRY_API_SECRET", WRONG)
             },
         ),
         registry(
