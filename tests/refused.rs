@@ -13,11 +13,13 @@
 
 mod support;
 
-use sandbox::{ApiKey, Security, TokenSettings};
+use sandbox::{
+    ApiKey, HttpFault, Mechanism, Registry, RegistrySettings, Security, Tls, TokenSettings,
+};
 use support::secured::{self, Told};
 use support::shoes::assert_all;
 use support::trouble::{self, Scene, Trouble, each_at_once};
-use support::{Ended, Ledger};
+use support::{Ended, Ledger, Peers};
 
 /// The run has ended before it began, with one line that says what was wrong, which is returned.
 #[track_caller]
@@ -138,5 +140,58 @@ fn a_token_endpoint_that_is_down_or_busy_at_the_start_is_waited_for() {
         ended.expect_code(0);
         assert_eq!(ended.ledger(), Ledger::all(10));
         assert_all(&peers.kafka, 10);
+    }
+}
+
+/// Neither password, token nor client secret: nobody else is even connected to, whatever kind of redirect it is.
+///
+/// Scenario 40.
+#[test]
+fn a_redirect_carries_no_credential_to_another_host_in_the_clear_or_encrypted() {
+    for tls in [None, Some(Tls::default())] {
+        let registry = || {
+            let tls = tls.clone();
+            let settings = RegistrySettings::default();
+            Registry::start(&RegistrySettings { tls, ..settings }).unwrap()
+        };
+        let endpoint = secured::token_server(TokenSettings {
+            tls: tls.clone(),
+            ..TokenSettings::default()
+        });
+        let elsewhere = registry();
+        let peers = Peers {
+            registry: registry(),
+            ..Peers::start()
+        };
+        let told = Told::new().protocol("SASL_PLAINTEXT").trusting();
+        let by_password = told.clone().login(Mechanism::Plain);
+        let by_token = told
+            .without("SCHEMA_REGISTRY_API_KEY")
+            .without("SCHEMA_REGISTRY_API_SECRET")
+            .with(
+                "SCHEMA_REGISTRY_BEARER_AUTH_CREDENTIALS_SOURCE",
+                "SASL_OAUTHBEARER_INHERIT",
+            )
+            .tokens(&endpoint);
+        for code in [301, 302, 303, 307, 308] {
+            let redirect = HttpFault::RedirectAs(code, format!("{}/subjects", elsewhere.url()));
+            for (told, scheme) in [(&by_password, "Basic "), (&by_token, "Bearer ")] {
+                peers.registry.fail_next(&redirect, 1);
+                let ended = told.setup(&peers, "").run();
+                ended.expect_code(1);
+                let line = ended.line("❌ schema registry ");
+                assert!(line.contains("redirects"), "{line}");
+                assert!(line.contains(&elsewhere.url()), "{line}");
+                let shown = peers.registry.authorizations().pop().unwrap();
+                assert!(shown.starts_with(scheme), "{shown}");
+            }
+            endpoint.fail_next(&redirect, 1);
+            let ended = by_token.setup(&peers, "").run();
+            ended.expect_code(1);
+            let line = ended.line("❌ token endpoint ");
+            assert!(line.contains("redirects"), "{line}");
+        }
+        assert_eq!(elsewhere.requests().len(), 0);
+        assert_eq!(elsewhere.handshakes().len(), 0);
     }
 }
