@@ -148,10 +148,16 @@ fn a_connection_ends_with_a_close_notify_only_where_it_is_closed_in_order() {
     let end = |fault| {
         sandbox.fault(FaultRule::new(ApiKey::ApiVersions, fault));
         let mut client = connect(&sandbox);
-        let answered = client.call(0, &ApiVersionsRequest::default()).is_ok();
+        let answer = client.call(0, &ApiVersionsRequest::default());
+        // Forged bytes are told of once: the client's alert may meet a connection that is gone, or not.
+        if let Err(error) = &answer
+            && error.kind() == ErrorKind::InvalidData
+        {
+            return (false, Err(ErrorKind::InvalidData));
+        }
         let mut rest = Vec::new();
         let end = client.stream.read_to_end(&mut rest);
-        (answered, end.map_err(|error| error.kind()))
+        (answer.is_ok(), end.map_err(|error| error.kind()))
     };
     assert_eq!(end(Fault::CloseAfter), (true, Ok(0)));
     assert_eq!(
