@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 /// What stands where a secret would be printed.
 pub const HIDDEN: &str = "[hidden]";
 
+/// How often a secret may have been escaped and is still recognised.
+const ESCAPED_TIMES_MAX: usize = 2;
+
 /// A secret. `Debug` and `Display` print `[hidden]`; dropping it wipes it. It cannot be serialised:
 ///
 /// ```compile_fail,E0277
@@ -27,12 +30,19 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// `text` with `[hidden]` wherever the secret stands in it: for the words of whoever was sent it.
+    /// `text` with `[hidden]` wherever the secret stands in it: for the words of whoever was sent it. It is found too where its
+    /// quotes and backslashes are escaped, as in JSON, or in JSON that was quoted once more.
     pub fn hidden_in(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
         if self.0.is_empty() {
-            return text.to_owned();
+            return hidden;
         }
-        text.replace(self.expose(), HIDDEN)
+        let mut form = self.0.clone();
+        for _ in 0..=ESCAPED_TIMES_MAX {
+            hidden = hidden.replace(form.as_str(), HIDDEN);
+            form = Zeroizing::new(form.replace('\\', r"\\").replace('"', "\\\""));
+        }
+        hidden
     }
 
     /// The text itself, for the one place that has to send it.
@@ -67,5 +77,16 @@ mod tests {
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(secret.hidden_in("no hunter2!"), "no [hidden]!");
         assert_eq!(Secret::new(String::new()).hidden_in("ab"), "ab");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_however_often_it_was_escaped() {
+        let text = r#"a"b\c"#;
+        let once = serde_json::to_string(text).unwrap();
+        let secret = Secret::new(text.to_owned());
+        for words in [text.to_owned(), once.clone(), format!("{once:?}")] {
+            let hidden = secret.hidden_in(&words);
+            assert_eq!(hidden.trim_matches(['"', '\\']), HIDDEN, "{words}");
+        }
     }
 }

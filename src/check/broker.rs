@@ -86,14 +86,17 @@ impl Broker {
             } else {
                 Step::ApiVersions
             };
-            let heard = answer.and_then(|frame| self.dialogue.hear(&frame, Instant::now()));
+            let heard = answer.and_then(|frame| {
+                let heard = self.dialogue.hear(&frame, Instant::now());
+                heard.map_err(|why| format!("{address}: {why}"))
+            });
             match heard {
                 Ok(Heard::Next(request)) => {
                     answer = self.probe.ask(request).map_err(|failure| failure.words);
                 }
                 Ok(_) => break,
                 Err(why) => {
-                    table.fails(step, &format!("{address}: {why}"));
+                    table.fails(step, &why);
                     return None;
                 }
             }

@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, Timeout};
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{HIDDEN, Secret};
 use crate::tls::{self, Names, TlsConfig};
 use transport::{SpeaksTls, Wrapping};
 
@@ -248,6 +248,14 @@ pub fn secret_header(value: &Secret) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(value.expose()).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+/// `words` without what `authorization`, such a header's value, shows behind its scheme, should a server repeat that.
+pub fn without_shown(authorization: &Secret, words: &str) -> String {
+    match authorization.expose().split_once(' ') {
+        Some((_, shown)) if !shown.is_empty() => words.replace(shown, HIDDEN),
+        _ => words.to_owned(),
+    }
 }
 
 /// Basic authentication (RFC 7617).

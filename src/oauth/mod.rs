@@ -168,11 +168,12 @@ impl TokenClient {
         self.failed(problem, &words)
     }
 
-    /// A failure with the endpoint's words, from which the secret is taken out should they repeat it.
+    /// A failure with the endpoint's words, from which what was sent is taken out should they repeat it.
     fn failed(&self, problem: Problem, words: &str) -> TokenError {
         let secret = &self.config.client_secret;
         let encoded = Secret::new(percent_encoded(secret.expose()));
         let words = encoded.hidden_in(&secret.hidden_in(words));
+        let words = http::without_shown(&self.authorization, &words);
         TokenError::failed(problem, &self.config.url, &words)
     }
 }

@@ -19,7 +19,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
 use crate::http::{self, Ended, Failure, Timing, is_stopped, percent_encoded, read};
-use crate::secret::{HIDDEN, Secret};
+use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -224,20 +224,21 @@ impl RegistryClient {
         self.failed(problem, place, &words)
     }
 
-    /// A failure with foreign words, from which what was sent is taken out should they repeat it.
+    /// A failure with foreign words.
     fn failed(&self, problem: Problem, place: &Place, words: &str) -> RegistryError {
+        RegistryError::failed(problem, place, &self.without_sent(words))
+    }
+
+    /// Foreign words, from which what was sent is taken out should they repeat it.
+    pub(super) fn without_sent(&self, words: &str) -> String {
         let mut words = words.to_owned();
         if let Some(login) = &self.config.credentials {
             words = login.password.hidden_in(&words);
         }
-        if let Some((_, value)) = self
-            .authorization
-            .as_ref()
-            .and_then(|header| header.expose().split_once(' '))
-        {
-            words = words.replace(value, HIDDEN);
+        if let Some(header) = &self.authorization {
+            words = http::without_shown(header, &words);
         }
-        RegistryError::failed(problem, place, &words)
+        words
     }
 
     /// The response if its status is 200; otherwise the failure that it tells of.

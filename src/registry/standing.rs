@@ -95,13 +95,20 @@ impl RegistryClient {
         match json.get("is_compatible").and_then(Value::as_bool) {
             Some(true) => Ok(SchemaStanding::Compatible),
             Some(false) => Ok(SchemaStanding::Incompatible {
-                messages: messages_in(&json),
+                messages: self.messages_in(&json),
             }),
             None => {
                 let answer = String::from_utf8_lossy(&answer);
                 Err(self.nonsense(url, &format!("no is_compatible in {answer:?}")))
             }
         }
+    }
+
+    fn messages_in(&self, json: &Value) -> Vec<String> {
+        let messages = json.get("messages").and_then(Value::as_array);
+        let messages = messages.into_iter().flatten().filter_map(Value::as_str);
+        let shown = messages.map(|message| cleaned(&self.without_sent(message)));
+        shown.take(MESSAGES_MAX).collect()
     }
 }
 
@@ -110,10 +117,4 @@ fn problem_of(error: &RegistryError) -> Option<Problem> {
         RegistryError::Failed { problem, .. } => Some(*problem),
         RegistryError::Interrupted | RegistryError::GaveUp { .. } => None,
     }
-}
-
-fn messages_in(json: &Value) -> Vec<String> {
-    let messages = json.get("messages").and_then(Value::as_array);
-    let messages = messages.into_iter().flatten().filter_map(Value::as_str);
-    messages.take(MESSAGES_MAX).map(cleaned).collect()
 }

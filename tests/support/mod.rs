@@ -11,7 +11,10 @@
     reason = "each test crate uses its own part"
 )]
 
+pub(crate) mod search;
+pub(crate) mod secured;
 pub(crate) mod shoes;
+pub(crate) mod trouble;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -243,6 +246,18 @@ impl Program {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kibibytes = peak.unwrap().trim().strip_suffix(" kB").unwrap();
         kibibytes.parse::<u64>().unwrap() * 1024
+    }
+
+    /// What the system tells of it under `/proc`, and of each of its threads.
+    pub(crate) fn told_by_the_system(&self) -> Vec<u8> {
+        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let mut told = fs::read(folder.join("environ")).unwrap();
+        told.extend(fs::read(folder.join("cmdline")).unwrap());
+        for thread in fs::read_dir(folder.join("task")).unwrap() {
+            // One that has ended meanwhile has nothing to tell.
+            told.extend(fs::read(thread.unwrap().path().join("comm")).unwrap_or_default());
+        }
+        told
     }
 
     /// Sends a signal: INT, TERM, HUP, STOP, …

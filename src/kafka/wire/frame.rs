@@ -168,9 +168,9 @@ impl fmt::Display for FrameError {
                 "the peer announced a response of {length} bytes, over the limit of {FRAME_BYTES_MAX}: does it speak Kafka?"
             ),
             FrameError::Http => f.write_str("this port speaks HTTP, not Kafka: check the address"),
-            FrameError::Tls => {
-                f.write_str("this port speaks TLS: connect with TLS, or use the plaintext port")
-            }
+            FrameError::Tls => f.write_str(
+                "this port speaks TLS: set KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL, or use the plaintext port",
+            ),
         }
     }
 }

@@ -40,6 +40,12 @@ impl Tokens {
         lock(&self.0).clear();
     }
 
+    /// The tokens themselves, those included whose time is over: for whoever looks for them where they must not be.
+    pub fn texts(&self) -> Vec<String> {
+        let tokens = lock(&self.0);
+        tokens.iter().map(|token| token.text.clone()).collect()
+    }
+
     pub(crate) fn find(&self, text: &str) -> Option<Token> {
         let now = Instant::now();
         let tokens = lock(&self.0);
