@@ -21,15 +21,13 @@ mod scram;
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 pub use error::SaslError;
 pub use message::Message;
 pub use nonce::Nonces;
 
 use super::config::{Sasl, ScramHash};
 use crate::foreign::is_showable;
-use crate::secret::{HIDDEN, Secret};
+use crate::secret::Secret;
 use oauthbearer::OAuthBearer;
 use scram::Scram;
 
@@ -152,12 +150,9 @@ impl Exchange {
 
     /// A server's words, without the secret if it repeats that, in whole or with what is not shown in between.
     fn without_secret(&self, words: &str) -> String {
-        let secret: Zeroizing<String> = Zeroizing::new(showable(self.secret.expose()).collect());
+        let secret = Secret::new(showable(self.secret.expose()).collect());
         let words: String = showable(words).collect();
-        if secret.is_empty() {
-            return words;
-        }
-        words.replace(secret.as_str(), HIDDEN)
+        secret.hidden_in(&words)
     }
 }
 
