@@ -17,6 +17,8 @@ use crate::secret::Secret;
 pub(super) struct Broker {
     probe: Probe,
     pub(super) dialogue: Dialogue,
+    /// It closed the connection.
+    pub(super) hung_up: bool,
 }
 
 impl Broker {
@@ -49,7 +51,11 @@ impl Broker {
             _ => None,
         };
         let (dialogue, first) = Dialogue::begin(config, nonce_key, token, Instant::now());
-        let mut broker = Broker { probe, dialogue };
+        let mut broker = Broker {
+            probe,
+            dialogue,
+            hung_up: false,
+        };
         let answer = broker.probe.ask(first);
         // Whether our certificate is accepted shows in the first answer only (RFC 8446, section 4.4.2).
         match (&answer, encrypted) {
@@ -81,11 +87,6 @@ impl Broker {
         table: &mut Table<impl Write>,
     ) -> Option<()> {
         loop {
-            let step = if self.dialogue.is_authenticating() {
-                Step::Sasl
-            } else {
-                Step::ApiVersions
-            };
             let heard = answer.and_then(|frame| {
                 let heard = self.dialogue.hear(&frame, Instant::now());
                 heard.map_err(|why| format!("{address}: {why}"))
@@ -96,6 +97,11 @@ impl Broker {
                 }
                 Ok(_) => break,
                 Err(why) => {
+                    let step = if self.dialogue.is_authenticating() {
+                        Step::Sasl
+                    } else {
+                        Step::ApiVersions
+                    };
                     table.fails(step, &why);
                     return None;
                 }
@@ -117,7 +123,10 @@ impl Broker {
     ) -> Result<Heard, String> {
         let request = request(&mut self.dialogue, Instant::now())
             .ok_or_else(|| "the broker does not speak this request".to_owned())?;
-        let answer = self.probe.ask(request).map_err(|failure| failure.words)?;
+        let answer = self.probe.ask(request).map_err(|failure| {
+            self.hung_up = failure.is_end;
+            failure.words
+        })?;
         self.dialogue.hear(&answer, Instant::now())
     }
 }
@@ -147,7 +156,7 @@ fn resolved(address: &HostPort, found: &[SocketAddr]) -> String {
     }
 }
 
-/// Connects to the first address that takes it, as a link does.
+/// Connects to the first address that takes it. (A link goes on to the next one where TLS fails, too.)
 fn connect(
     name: &str,
     address: &HostPort,

@@ -6,6 +6,7 @@ use std::io::Write;
 use super::broker::Broker;
 use super::table::{Step, Table};
 use crate::foreign::is_showable;
+use crate::kafka::client::DEMANDS_SASL;
 use crate::kafka::client::dialogue::{Dialogue, Heard};
 use crate::kafka::config::{HostPort, ProducerConfig};
 use crate::kafka::wire::ErrorCode;
@@ -49,11 +50,8 @@ fn topic(
         Ok(Heard::Metadata(metadata)) => metadata,
         Ok(_) => return None,
         Err(why) => {
-            let doubt = if config.sasl.is_none() {
-                ": does this listener demand SASL? Set KAFKA_API_KEY and KAFKA_API_SECRET"
-            } else {
-                ""
-            };
+            let is_doubtful = config.sasl.is_none() && broker.hung_up;
+            let doubt = if is_doubtful { DEMANDS_SASL } else { "" };
             table.fails(Step::Topic, &format!("{name}: {why}{doubt}"));
             return None;
         }
@@ -98,7 +96,9 @@ fn judge(topic: &MetadataTopic, config: &ProducerConfig, table: &mut Table<impl 
             } else {
                 "partitions"
             };
-            if count == 0 || !leaderless.is_empty() {
+            if count == 0 {
+                table.fails(Step::Topic, &format!("{name} has no partitions"));
+            } else if !leaderless.is_empty() {
                 let words = format!(
                     "{name} has {count} {noun}, without a leader: {}; see that the brokers are up",
                     leaderless.join(", ")

@@ -39,8 +39,6 @@ pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
 fn check(settings: &Settings, table: &mut Table<impl Write>) {
     table.holds(Step::Settings, "are complete and agree with each other");
     let token = registry::token(settings, table);
-    if token.is_some() || settings.token.is_none() {
-        cluster::check(&settings.kafka, token.as_ref(), table);
-    }
+    cluster::check(&settings.kafka, token.as_ref(), table);
     registry::check(settings, token.as_ref(), table);
 }

@@ -9,6 +9,7 @@ use super::STEP_TIMEOUT;
 use super::table::{Step, Table};
 use crate::http::Timing;
 use crate::oauth::TokenClient;
+use crate::oauth::config::without_query;
 use crate::registry::{RegistryClient, RegistryConfig, SchemaStanding};
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -17,7 +18,7 @@ use crate::shoe::SCHEMA;
 /// A token, where one is needed and to be had.
 pub(super) fn token(settings: &Settings, table: &mut Table<impl Write>) -> Option<Secret> {
     let config = settings.token.clone()?;
-    let url = config.url.clone();
+    let url = without_query(&config.url);
     let fetched = TokenClient::new(config, timing(), fastrand::Rng::new()).fetch();
     let fetched = fetched.map_err(|error| error.to_string());
     let token = table.tried(Step::Token, fetched, |token| {
@@ -29,6 +30,13 @@ pub(super) fn token(settings: &Settings, table: &mut Table<impl Write>) -> Optio
 /// Every URL, and the schema at the first that answers.
 pub(super) fn check(settings: &Settings, token: Option<&Secret>, table: &mut Table<impl Write>) {
     let config = &settings.registry;
+    if config.bearer.is_some() && token.is_none() {
+        table.fails(
+            Step::Registry,
+            "it is to be shown brokers' token, and there is none",
+        );
+        return;
+    }
     let mut reached = None;
     for url in &config.urls {
         let config = RegistryConfig {

@@ -1,7 +1,15 @@
 //! Where tokens come from and who asks for them. Plain data: whoever fills it in has validated it.
 
-use crate::secret::Secret;
+use crate::secret::{HIDDEN, Secret};
 use crate::tls::TlsConfig;
+
+/// A URL for people: its query, which may hold a key, is hidden.
+pub fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, _)) => format!("{before}?{HIDDEN}"),
+        None => url.to_owned(),
+    }
+}
 
 /// OIDC client credentials (`sasl.oauthbearer.token.endpoint.url`, and what goes with it).
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::foreign::cleaned;
 use crate::http::without_credentials;
+use crate::oauth::config::without_query;
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +61,7 @@ pub enum Problem {
 impl TokenError {
     /// A failure with foreign words, which are cleaned.
     pub(super) fn failed(problem: Problem, url: &str, words: &str) -> TokenError {
-        let url = without_credentials(url);
-        let url = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let url = without_query(&without_credentials(url));
         let words = cleaned(words);
         TokenError::Failed {
             problem,

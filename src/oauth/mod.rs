@@ -136,6 +136,10 @@ impl TokenClient {
         if response.status().is_redirection() {
             return self.failed(Problem::Redirected, "");
         }
+        if response.status().is_success() {
+            // What it holds may be a token.
+            return self.failed(Problem::NotAnEndpoint, &format!("status {status}"));
+        }
         // A refusal counts even if its explanation is lost on the way.
         let answer = read(response).unwrap_or_default();
         let json = serde_json::from_slice::<Value>(&answer).unwrap_or_default();

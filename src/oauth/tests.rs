@@ -86,7 +86,8 @@ fn outcome_of(status: u16, body: &'static str) -> Result<Token, TokenError> {
     let client = endpoint.client();
     let outcome = client.fetch();
     endpoint.requests();
-    for secret in [SECRET, "t0ken", "s3cret", "czNj"] {
+    // The last one is of the header, whose base64 begins with the client's id.
+    for secret in [SECRET, "t0ken", "s3cret", "OnMzY3JldCUyRiUyQiUyMHg"] {
         let seen = format!("{client:?} {outcome:?}");
         assert!(!seen.contains(secret), "{seen}");
         if let Err(error) = &outcome {
@@ -94,6 +95,19 @@ fn outcome_of(status: u16, body: &'static str) -> Result<Token, TokenError> {
         }
     }
     outcome
+}
+
+#[test]
+fn neither_what_was_sent_nor_what_was_given_is_repeated() {
+    let odd = outcome_of(201, r#"{"access_token":"t0ken","token_type":"Bearer"}"#);
+    let words = odd.unwrap_err().to_string();
+    assert!(words.contains("status 201"), "{words}");
+    let echoed = "bad: Authorization: Basic bWUlM0ExOnMzY3JldCUyRiUyQiUyMHg=";
+    let words = outcome_of(400, echoed).unwrap_err().to_string();
+    assert!(
+        words.contains("bad: Authorization: Basic [hidden]"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ use log::Level;
 
 use crate::error::{Error, Exit};
 use crate::http::Timing;
-use crate::oauth::{TokenClient, TokenError};
+use crate::oauth::TokenClient;
 use crate::registry::frame::prefix;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::report::log::{books, lines};
@@ -178,17 +178,21 @@ impl Run {
         let Some(config) = settings.token.clone() else {
             return Ok(Some(never()));
         };
-        let mut client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
-        let first = match client.fetch_at_start(self.stop.receiver()) {
-            Ok(first) => first,
-            Err(TokenError::Interrupted) => return Ok(None),
-            Err(error) => return Err(Error::Token(error)),
-        };
-        log::debug!("🔑 First token for {:.0?}", first.expires_in);
-        registry.set_token(&first.value);
-        let (thread, tokens) = TokenThread::start(client, first, Arc::clone(&self.errors))?;
+        let client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
+        let (thread, tokens) = TokenThread::start(client, Arc::clone(&self.errors))?;
         self.token = Some(thread);
-        Ok(Some(tokens))
+        let first = select! {
+            recv(tokens.first) -> first => first,
+            recv(self.stop.receiver()) -> _ => return Ok(None),
+        };
+        match first {
+            Ok(Ok(token)) => {
+                registry.set_token(&token);
+                Ok(Some(tokens.all))
+            }
+            Ok(Err(error)) => Err(Error::Token(error)),
+            Err(_) => Err(Error::Panicked { thread: "token" }),
+        }
     }
 
     /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
@@ -345,8 +349,11 @@ impl Run {
             &self.stats.total(Instant::now()),
             &ledger,
         ));
-        // Behind the books: a request that is being connected may hold it up for a moment.
-        let renewed = self.token.take().map_or(Ok(()), TokenThread::join);
+        // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
+        let renewed = match self.token.take() {
+            Some(thread) if self.stop.second_signal().is_none() => thread.join(),
+            _ => Ok(()),
+        };
         if let Err(error) = &renewed {
             log::error!("❌ {error}");
         }

@@ -1,6 +1,6 @@
 //! The thread `token`: sees to it that brokers always get a token that is valid.
 //!
-//! It asks for a new one when [`REFRESH_AT`] of the last one's life is over, and hands it to the producer thread. Trouble is
+//! It asks for the first one, and for a new one when [`REFRESH_AT`] of the last one's life is over, and hands it to the producer thread. Trouble is
 //! reported and tried again with growing pauses, whatever it is, for as long as the run lasts: what brokers think of an old token
 //! is theirs to say. It ends when it is told to, even during a request, or when nobody takes tokens any more. It never sleeps.
 
@@ -15,7 +15,7 @@ use log::Level;
 use super::{join, spawn};
 use crate::error::Error;
 use crate::http::is_stopped;
-use crate::oauth::{Canceller, Token, TokenClient};
+use crate::oauth::{Canceller, TokenClient, TokenError};
 use crate::report::repeat::ErrorSummary;
 use crate::secret::Secret;
 
@@ -26,6 +26,15 @@ pub(super) const REFRESH_AFTER_MIN: Duration = Duration::from_secs(1);
 /// How errors of this thread are summed up.
 const TROUBLE: &str = "token";
 
+/// What the thread gives.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    /// The first token, or why there is none; once.
+    pub(super) first: Receiver<Result<Secret, TokenError>>,
+    /// Every token, the first one too.
+    pub(super) all: Receiver<Secret>,
+}
+
 /// A running thread.
 #[derive(Debug)]
 pub(super) struct TokenThread {
@@ -35,29 +44,37 @@ pub(super) struct TokenThread {
 }
 
 impl TokenThread {
-    /// Starts the thread. Tokens come out of the receiver, `first` at once.
+    /// Starts the thread, which asks for the first token at once.
     ///
     /// # Errors
     /// The system allows no thread.
     pub(super) fn start(
-        client: TokenClient,
-        first: Token,
+        mut client: TokenClient,
         errors: Arc<ErrorSummary>,
-    ) -> Result<(Self, Receiver<Secret>), Error> {
-        let (tokens_in, tokens) = bounded(1);
-        // There is room, and the receiver is here.
-        let _ = tokens_in.try_send(first.value);
+    ) -> Result<(Self, Tokens), Error> {
+        let (first_in, first) = bounded(1);
+        let (all_in, all) = bounded(1);
         let (end, ended) = bounded(0);
-        let (wait, canceller) = (renewal_after(first.expires_in), client.canceller());
-        let thread = spawn("token", move || {
-            renew(&client, wait, &tokens_in, &ended, &errors);
+        let canceller = client.canceller();
+        let thread = spawn("token", move || match client.fetch_at_start(&ended) {
+            Ok(token) => {
+                let wait = renewal_after(token.expires_in);
+                log::debug!("🔑 First token for {:.0?}", token.expires_in);
+                // There is room in both, and nobody may be waiting any more.
+                let _ = all_in.try_send(token.value.clone());
+                let _ = first_in.try_send(Ok(token.value));
+                renew(&client, wait, &all_in, &ended, &errors);
+            }
+            Err(error) => {
+                let _ = first_in.try_send(Err(error));
+            }
         })?;
         let thread = Self {
             end,
             canceller,
             thread,
         };
-        Ok((thread, tokens))
+        Ok((thread, Tokens { first, all }))
     }
 
     /// Ends the thread.
@@ -122,7 +139,7 @@ mod tests {
     /// A client of an endpoint that gives these answers, and then is gone.
     fn client_of(script: Vec<String>) -> TokenClient {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = client_at(&listener);
         thread::spawn(move || {
             for answer in script {
                 let mut reader = BufReader::new(listener.accept().unwrap().0);
@@ -134,6 +151,11 @@ mod tests {
                 reader.get_mut().write_all(answer.as_bytes()).unwrap();
             }
         });
+        client
+    }
+
+    fn client_at(listener: &TcpListener) -> TokenClient {
+        let url = format!("http://{}/", listener.local_addr().unwrap());
         let config = TokenConfig {
             url,
             client_id: "me".to_owned(),
@@ -156,13 +178,6 @@ mod tests {
         )
     }
 
-    fn token(value: &str, seconds: u64) -> Token {
-        Token {
-            value: Secret::new(value.to_owned()),
-            expires_in: Duration::from_secs(seconds),
-        }
-    }
-
     #[test]
     fn a_token_is_renewed_before_it_expires_through_any_trouble() {
         assert_eq!(
@@ -172,24 +187,43 @@ mod tests {
         assert_eq!(renewal_after(Duration::ZERO), REFRESH_AFTER_MIN);
         let client = client_of(vec![
             answer(503, ""),
+            answer(200, r#"{"access_token":"first","expires_in":1}"#),
+            answer(503, ""),
             answer(401, ""),
             String::new(),
             answer(200, r#"{"access_token":"second","expires_in":3600}"#),
         ]);
         let errors = Arc::new(ErrorSummary::new());
-        let (thread, tokens) = TokenThread::start(client, token("first", 1), errors).unwrap();
+        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        let first = tokens.first.recv_timeout(DEADLINE).unwrap();
+        assert_eq!(first.unwrap().expose(), "first");
         for value in ["first", "second"] {
-            assert_eq!(tokens.recv_timeout(DEADLINE).unwrap().expose(), value);
+            assert_eq!(tokens.all.recv_timeout(DEADLINE).unwrap().expose(), value);
         }
         thread.join().unwrap();
-        assert!(tokens.recv_timeout(DEADLINE).is_err(), "disconnected");
+        assert!(tokens.all.recv_timeout(DEADLINE).is_err(), "disconnected");
     }
 
     #[test]
     fn the_thread_ends_when_told_to_however_long_a_token_lives() {
         let errors = Arc::new(ErrorSummary::new());
-        let first = token("first", 1_000_000);
-        let (thread, _tokens) = TokenThread::start(client_of(vec![]), first, errors).unwrap();
+        let client = client_of(vec![answer(
+            200,
+            r#"{"access_token":"first","expires_in":1000000}"#,
+        )]);
+        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        assert!(tokens.first.recv_timeout(DEADLINE).unwrap().is_ok());
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn the_thread_ends_when_told_to_though_there_is_no_first_token_yet() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = client_at(&listener);
+        let errors = Arc::new(ErrorSummary::new());
+        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        let (_never_answered, _) = listener.accept().unwrap();
+        thread.join().unwrap();
+        assert!(tokens.first.recv_timeout(DEADLINE).unwrap().is_err());
     }
 }

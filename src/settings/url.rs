@@ -7,6 +7,7 @@
 
 use super::host_port::{is_loopback, parse_host, parse_port, split_port};
 use super::problem::Problem;
+use crate::oauth::config::without_query;
 use crate::registry::config::Credentials;
 use crate::secret::{HIDDEN, Secret};
 
@@ -220,10 +221,11 @@ fn percent_decoded(text: &str) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
-/// `text` with everything that might be a user or a password hidden, however malformed it is.
+/// `text` with everything that might be a user, a password or a key in a query hidden, however malformed it is.
 pub fn without_credentials(text: &str) -> String {
+    let text = without_query(text);
     let Some((before, after)) = text.rsplit_once('@') else {
-        return text.to_owned();
+        return text;
     };
     match before.split_once("://") {
         Some((scheme, _))

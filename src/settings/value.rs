@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::url::{Endpoint, RegistryUrls, parse_endpoint, parse_urls, without_credentials};
 use super::{duration, extensions, host_port, size, topic};
 use crate::kafka::config::{HostPort, NewTopic};
+use crate::oauth::config::without_query;
 use crate::secret::Secret;
 
 /// What a setting's text may be.
@@ -222,7 +223,7 @@ impl fmt::Display for Value {
             Value::Choice(named) => f.write_str(named.name),
             Value::Servers(servers) => f.write_str(&host_port::format_list(servers)),
             Value::Urls(urls) => f.write_str(&urls.bases.join(",")),
-            Value::Endpoint(endpoint) => f.write_str(&endpoint.url),
+            Value::Endpoint(endpoint) => f.write_str(&without_query(&endpoint.url)),
             Value::Extensions(pairs) => f.write_str(&extensions::format(pairs)),
             Value::NewTopic(topic) => f.write_str(&topic::format_new_topic(*topic)),
             Value::Text(text) => f.write_str(text),

@@ -81,6 +81,15 @@ impl TlsConfig {
         })
     }
 
+    /// As it is, for tests of what no configuration of ours does.
+    #[cfg(test)]
+    pub(crate) fn of(client: ClientConfig) -> Self {
+        Self {
+            client: Arc::new(client),
+            has_identity: false,
+        }
+    }
+
     /// For the connections that are made with it, to brokers and over HTTP alike.
     pub fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.client)

@@ -151,7 +151,7 @@ fn produce_requests_are_the_same_bytes_once_the_batches_are_in_place() {
         };
         let mut frame = RequestFrame {
             correlation_id: id,
-            skeleton: Vec::new(),
+            skeleton: Vec::new().into(),
             cuts: vec![7; 3],
             batches: batches
                 .iter()

@@ -11,6 +11,10 @@ use super::session::Session;
 use super::{Client, Phase};
 use crate::kafka::sasl::SaslError;
 
+/// What it may mean that a listener answers nothing but its versions and hangs up.
+pub const DEMANDS_SASL: &str =
+    ", right after the first request: does this listener demand SASL (KAFKA_SECURITY_PROTOCOL)?";
+
 impl Client {
     /// Authenticates anew where the session is about to expire (KIP-368).
     pub(super) fn renew_sessions(&mut self, now: Instant) {
@@ -75,8 +79,6 @@ impl Client {
                 .sessions
                 .get(&connection)
                 .is_some_and(Session::was_never_served);
-        is_telling.then_some(
-            ", right after the first request: does this listener demand SASL (KAFKA_SECURITY_PROTOCOL)?",
-        )
+        is_telling.then_some(DEMANDS_SASL)
     }
 }

@@ -90,6 +90,7 @@ use std::time::{Duration, Instant};
 
 pub use accumulator::{DueTimes, Record};
 pub use event::{Action, ConnectionId, DeliveryError, Event, FatalError};
+pub use identify::DEMANDS_SASL;
 
 use accumulator::Memory;
 use cluster::Cluster;
@@ -322,8 +323,13 @@ impl Client {
         let Some(session) = self.sessions.get_mut(&connection) else {
             return;
         };
+        let node = session.node;
         let unanswered = session.handle_written(correlation_id, now);
-        self.dirty |= !unanswered.is_empty();
+        if !unanswered.is_empty() {
+            // With acks=0 there is no other sign that the broker is of use.
+            self.cluster.works(node);
+            self.dirty = true;
+        }
         for (slot, id) in unanswered {
             self.acknowledge(slot, id, now);
         }

@@ -60,7 +60,7 @@ pub(super) fn connect(
     let untried = addresses.len() - failures.len();
     Err(Reason {
         words: peer.cannot_connect(&failures, untried),
-        is_refusal: refusals > 0 && refusals == failures.len(),
+        is_refusal: refusals > 0 && refusals == addresses.len(),
     })
 }
 

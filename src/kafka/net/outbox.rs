@@ -92,7 +92,7 @@ mod tests {
     fn frame(correlation_id: i32, skeleton: &[u8], cuts: &[(usize, &[u8])]) -> RequestFrame {
         RequestFrame {
             correlation_id,
-            skeleton: skeleton.to_vec(),
+            skeleton: skeleton.to_vec().into(),
             cuts: cuts.iter().map(|(cut, _)| *cut).collect(),
             batches: cuts
                 .iter()

@@ -39,6 +39,8 @@ pub struct ProbeFailure {
     pub words: String,
     /// One side does not accept the other's certificate.
     pub is_refusal: bool,
+    /// The peer closed the connection.
+    pub is_end: bool,
 }
 
 impl From<Reason> for ProbeFailure {
@@ -46,6 +48,7 @@ impl From<Reason> for ProbeFailure {
         Self {
             words: reason.words,
             is_refusal: reason.is_refusal,
+            is_end: false,
         }
     }
 }
@@ -140,7 +143,11 @@ impl Probe {
                 .limit(deadline)
                 .and_then(|()| reader.read(&mut buffer));
             match read {
-                Ok(0) => return Err(Reason::from(self.peer.closed()).into()),
+                Ok(0) => {
+                    let is_end = true;
+                    let failure = ProbeFailure::from(Reason::from(self.peer.closed()));
+                    return Err(ProbeFailure { is_end, ..failure });
+                }
                 Ok(bytes) => self.deframer.push(buffer.get(..bytes).unwrap_or_default()),
                 Err(error) if super::stream::is_timeout(&error) => {
                     let words = format!("no answer within {:.1?}", self.timeout);

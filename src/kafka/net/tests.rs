@@ -2,6 +2,7 @@
 
 mod connecting;
 mod tls;
+mod tls_session;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -88,7 +89,7 @@ fn join(link: Link) -> Result<(), LinkPanic> {
 fn request(correlation_id: i32, body: &[u8]) -> RequestFrame {
     RequestFrame {
         correlation_id,
-        skeleton: body.to_vec(),
+        skeleton: body.to_vec().into(),
         cuts: Vec::new(),
         batches: Vec::new(),
     }
@@ -99,7 +100,7 @@ fn huge_request(correlation_id: i32) -> RequestFrame {
     let mebibyte = Arc::new(vec![b'x'; 1 << 20]);
     RequestFrame {
         correlation_id,
-        skeleton: b"huge".to_vec(),
+        skeleton: b"huge".to_vec().into(),
         cuts: vec![4; 64],
         batches: vec![mebibyte; 64],
     }
@@ -130,7 +131,7 @@ fn a_request_arrives_with_its_batches_in_place_and_is_reported_written() {
     let (link, mut peer, events, _) = connected();
     let produce = RequestFrame {
         correlation_id: 1,
-        skeleton: b"head..tail".to_vec(),
+        skeleton: b"head..tail".to_vec().into(),
         cuts: vec![4, 6],
         batches: vec![Arc::new(b"<one>".to_vec()), Arc::new(vec![b'2'; 300_000])],
     };

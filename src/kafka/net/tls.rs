@@ -28,6 +28,9 @@ const SEALED_BYTES_MAX: usize = 256 * 1024;
 /// What one read of the socket may bring during the handshake and after it; a record has 16 KiB and some.
 pub(super) const READ_BYTES_MAX: usize = 32 * 1024;
 
+/// The type of a record with what the two sides have to say.
+const APPLICATION_DATA: u8 = 23;
+
 /// The way out is free; the writer is on it; the goodbye was said on it.
 const FREE: u8 = 0;
 const TAKEN: u8 = 1;
@@ -93,14 +96,17 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if sealed.is_empty() {
-                return Ok(Opened::NotYet);
-            }
-            connection.read_tls(sealed)?;
+            // rustls repeats its error: what was opened before it is taken by now.
             connection.process_new_packets().map_err(|error| {
                 let failure = TlsFailure::of(&error, self.has_identity);
                 io::Error::new(io::ErrorKind::InvalidData, failure)
             })?;
+            if sealed.is_empty() {
+                return Ok(Opened::NotYet);
+            }
+            connection.read_tls(sealed)?;
+            // Its error is told above, behind what was opened before it.
+            let _ = connection.process_new_packets();
         }
     }
 
@@ -108,14 +114,25 @@ impl Session {
     /// Until [`Session::has_left`] nobody else may send.
     ///
     /// # Errors
-    /// `BrokenPipe` after the goodbye.
+    /// `BrokenPipe` after the goodbye, and where the reader has found the connection broken; a [`TlsFailure`] when the keys are
+    /// used up.
     pub(super) fn seal(&self, slices: &[IoSlice<'_>], sealed: &mut Vec<u8>) -> io::Result<usize> {
         self.take_way_out()
             .ok_or(io::Error::from(io::ErrorKind::BrokenPipe))?;
         let mut connection = self.lock();
-        let taken = connection.writer().write_vectored(slices)?;
+        let Ok(taken) = connection.writer().write_vectored(slices) else {
+            // The peer broke the protocol, which the reader tells. Nothing was sealed, so that the alert may go out.
+            self.has_left();
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
         while connection.wants_write() {
             connection.write_tls(sealed)?;
+        }
+        if taken > 0 && !ends_in_data(sealed) {
+            // What never leaves must not count as written.
+            let words =
+                "this TLS 1.2 connection has carried as much as its keys may seal; another is made";
+            return Err(io::Error::other(TlsFailure::other(words)));
         }
         Ok(taken)
     }
@@ -149,6 +166,18 @@ impl Session {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the last of these records is application data (RFC 8446, section 5.1). With TLS 1.2 and AES-GCM rustls seals no more
+/// than 2^24 records under the same keys: then it says goodbye, and claims all the same to have taken what it drops.
+fn ends_in_data(mut sealed: &[u8]) -> bool {
+    let mut last = None;
+    while let [kind, _, _, high, low, rest @ ..] = sealed {
+        last = Some(*kind);
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        sealed = rest.get(length..).unwrap_or_default();
+    }
+    last == Some(APPLICATION_DATA)
 }
 
 /// What [`Session::open`] came to.

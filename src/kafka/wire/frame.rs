@@ -8,6 +8,8 @@ use std::fmt;
 use std::iter;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 /// The longest response that is accepted. The longest that a producer can expect, metadata of a topic with 100,000
 /// partitions, takes half of it.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -20,13 +22,13 @@ const BUFFER_KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// A request on its way out. Batches are shared, because a retry sends the same bytes.
 ///
-/// `Debug` shows no content: it may be a password.
+/// `Debug` shows no content: it may be a password. That is also why it is wiped when it is dropped.
 #[derive(Clone)]
 pub struct RequestFrame {
     /// The response will carry it.
     pub correlation_id: i32,
     /// Everything but the batches, length included.
-    pub skeleton: Vec<u8>,
+    pub skeleton: Zeroizing<Vec<u8>>,
     /// Where in `skeleton` each batch belongs, ascending; as many as batches.
     pub cuts: Vec<usize>,
     /// Empty for all requests but Produce.
@@ -254,7 +256,7 @@ mod tests {
     fn what_a_request_says_is_not_printed() {
         let frame = RequestFrame {
             correlation_id: 1,
-            skeleton: vec![104; 7],
+            skeleton: vec![104; 7].into(),
             cuts: Vec::new(),
             batches: Vec::new(),
         };
@@ -267,7 +269,7 @@ mod tests {
         let batch = |text: &str| Arc::new(text.as_bytes().to_vec());
         let mut frame = RequestFrame {
             correlation_id: 1,
-            skeleton: b"abcdef".to_vec(),
+            skeleton: b"abcdef".to_vec().into(),
             cuts: vec![2, 6],
             batches: vec![batch("123"), batch("45")],
         };

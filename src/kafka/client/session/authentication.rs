@@ -25,6 +25,8 @@ const RENEW_PERMILLE: std::ops::RangeInclusive<u32> = 850..=950;
 /// A session is not renewed earlier than this after it began, however short: a broker takes no second handshake within a
 /// second (`KafkaChannel.MIN_REAUTH_INTERVAL_ONE_SECOND_NANOS`).
 const RENEW_AFTER_MIN: Duration = Duration::from_secs(1);
+/// What a request has before its content, the client's id aside: lengths, key, version, correlation id, tags.
+const HEAD_BYTES_MAX: usize = 64;
 /// A longer lifetime is taken for this one.
 const LIFETIME_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -65,14 +67,15 @@ impl Session {
         credentials: &mut Credentials,
         now: Instant,
     ) -> Option<Result<RequestFrame, SaslError>> {
-        let (exchange, first) = match credentials.begin()? {
+        let begun = credentials.begin()?;
+        if self.stage != Stage::Ready {
+            self.stage = Stage::Authenticating;
+        }
+        let (exchange, first) = match begun {
             Ok(begun) => begun,
             Err(error) => return Some(Err(error)),
         };
         let mechanism = exchange.mechanism();
-        if self.stage != Stage::Ready {
-            self.stage = Stage::Authenticating;
-        }
         self.authentication.renew_at = None;
         self.authentication.under_way = Some(UnderWay {
             exchange,
@@ -175,7 +178,9 @@ impl Session {
         let version = version.ok_or_else(unexpected)?;
         let auth_bytes = message.expose();
         let request = SaslAuthenticateRequest { auth_bytes };
-        let frame = self.ask(Asked::SaslAuthenticate, version, &request, now);
+        let room = HEAD_BYTES_MAX + self.client_id.len() + auth_bytes.len();
+        let buffer = Vec::with_capacity(room);
+        let frame = self.ask_in(buffer, Asked::SaslAuthenticate, version, &request, now);
         Ok(Answer::Next(frame))
     }
 }

@@ -11,6 +11,7 @@
 //! never decides what to send; it only refuses what its broker does not speak.
 
 mod authentication;
+mod requests;
 mod versions;
 
 use std::collections::VecDeque;
@@ -27,10 +28,9 @@ use crate::kafka::sasl::SaslError;
 use crate::kafka::wire::codec::DecodeError;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
-    ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, EncodeBody,
-    InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse, SaslAuthenticateRequest, SaslHandshakeRequest,
-    decode_response, encode_produce, encode_request,
+    ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, InitProducerIdRequest,
+    InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
 };
 
 /// How long an answer that any broker can give may take before another broker is asked.
@@ -281,117 +281,6 @@ impl Session {
     pub(super) fn handle_connected(&mut self, now: Instant) -> RequestFrame {
         self.stage = Stage::Negotiating;
         self.negotiate(now)
-    }
-
-    /// Asks for the topic's partitions and their leaders. `None` before the session is ready, as for all requests.
-    pub(super) fn ask_metadata(&mut self, topic: &str, now: Instant) -> Option<RequestFrame> {
-        let version = self.spoken()?.metadata;
-        let request = MetadataRequest {
-            topics: &[topic],
-            allow_auto_topic_creation: false,
-        };
-        Some(self.ask(Asked::Metadata, version, &request, now))
-    }
-
-    pub(super) fn ask_producer_id(&mut self, now: Instant) -> Option<RequestFrame> {
-        let version = self.spoken()?.init_producer_id?;
-        let request = InitProducerIdRequest {
-            producer_id: -1,
-            producer_epoch: -1,
-        };
-        Some(self.ask(Asked::ProducerId, version, &request, now))
-    }
-
-    pub(super) fn ask_create_topic(
-        &mut self,
-        request: &CreateTopicsRequest<'_>,
-        now: Instant,
-    ) -> Option<RequestFrame> {
-        let version = self.spoken()?.create_topics?;
-        Some(self.ask(Asked::CreateTopic, version, request, now))
-    }
-
-    /// A Produce request around `batches`, which are inserted by reference. With acks=0 no answer will come.
-    pub(super) fn produce(
-        &mut self,
-        request: &ProduceRequest<'_>,
-        sent: Vec<SentBatch>,
-        batches: Vec<std::sync::Arc<Vec<u8>>>,
-        now: Instant,
-    ) -> Option<RequestFrame> {
-        let version = self.spoken()?.produce;
-        let correlation_id = self.take_correlation_id();
-        let (mut skeleton, mut cuts) = (Vec::new(), Vec::with_capacity(batches.len()));
-        encode_produce(
-            &mut skeleton,
-            &mut cuts,
-            correlation_id,
-            &self.client_id,
-            version,
-            request,
-        );
-        self.note(
-            Asked::Produce(sent),
-            correlation_id,
-            version,
-            request.acks != 0,
-            now,
-        );
-        Some(RequestFrame {
-            correlation_id,
-            skeleton,
-            cuts,
-            batches,
-        })
-    }
-
-    fn ask<R: EncodeBody>(
-        &mut self,
-        asked: Asked,
-        version: i16,
-        request: &R,
-        now: Instant,
-    ) -> RequestFrame {
-        let correlation_id = self.take_correlation_id();
-        let mut skeleton = Vec::new();
-        encode_request(
-            &mut skeleton,
-            correlation_id,
-            &self.client_id,
-            version,
-            request,
-        );
-        self.note(asked, correlation_id, version, true, now);
-        RequestFrame {
-            correlation_id,
-            skeleton,
-            cuts: Vec::new(),
-            batches: Vec::new(),
-        }
-    }
-
-    fn take_correlation_id(&mut self) -> i32 {
-        let id = self.next_correlation_id;
-        self.next_correlation_id = id.wrapping_add(1) & i32::MAX;
-        id
-    }
-
-    fn note(
-        &mut self,
-        asked: Asked,
-        correlation_id: i32,
-        version: i16,
-        answered: bool,
-        now: Instant,
-    ) {
-        self.touch(now);
-        self.in_flight.push_back(InFlight {
-            correlation_id,
-            version,
-            sent_at: now,
-            answered,
-            asked,
-        });
     }
 
     /// Keeps the session from counting as idle. To authenticate anew is no use of it.

@@ -290,6 +290,29 @@ fn records_without_a_key_stick_to_a_partition_and_move_on_with_its_batch() {
 }
 
 #[test]
+fn with_acks_0_a_leader_that_takes_records_again_is_not_punished_for_long_gone_failures() {
+    let config = ProducerConfig {
+        acks: Acks::None,
+        idempotence: false,
+        ..config()
+    };
+    let mut rig = Rig::ready(config, FakeCluster::new(2, 2));
+    for _ in 0..8 {
+        for _ in 0..20 {
+            rig.push_keyed(0, "x").unwrap();
+            rig.push_keyed(1, "x").unwrap();
+            rig.advance(secs(1));
+        }
+        let connection = rig.connections("broker-2")[0];
+        rig.cut(connection);
+        rig.push_keyed(1, "x").unwrap();
+        let before = rig.now;
+        rig.advance_until(secs(5), |rig| !rig.connections("broker-2").is_empty());
+        assert!(rig.now - before < ms(200), "{:?}", rig.now - before);
+    }
+}
+
+#[test]
 fn records_without_a_key_avoid_a_partition_that_lost_its_leader() {
     let mut rig = Rig::ready(config(), FakeCluster::new(1, 3));
     let push = |rig: &mut Rig| {

@@ -25,11 +25,14 @@ use crate::kafka::net::{Link, LinkEvent};
 use crate::tls::pem::{self, Identity};
 use crate::tls::{Roots, TlsConfig};
 
-type Peer = StreamOwned<ServerConnection, TcpStream>;
+pub(super) type Peer = StreamOwned<ServerConnection, TcpStream>;
+
+/// A record that nobody sealed.
+pub(super) const GARBAGE: &[u8] = b"\x17\x03\x03\x00\x10not what it says";
 
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
 
-fn trusting(ca: Pem) -> TlsConfig {
+pub(super) fn trusting(ca: Pem) -> TlsConfig {
     TlsConfig::new(&pem::roots(ca.bytes()).unwrap(), None).unwrap()
 }
 
@@ -45,7 +48,7 @@ fn chain(pem: Pem) -> Vec<CertificateDer<'static>> {
 }
 
 /// A server that shows this certificate, and demands one if `client_ca` is there.
-fn server(
+pub(super) fn server(
     certificate: Pem,
     client_ca: Option<Pem>,
     versions: &[&'static SupportedProtocolVersion],
@@ -68,12 +71,12 @@ fn server(
     Arc::new(config.unwrap())
 }
 
-fn good_server() -> Arc<ServerConfig> {
+pub(super) fn good_server() -> Arc<ServerConfig> {
     server(certificates::server(), None, BOTH)
 }
 
 /// The server's side of the next connection, once hands are shaken, or as far as that went.
-fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> std::io::Result<Peer> {
+pub(super) fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> std::io::Result<Peer> {
     let (socket, _) = listener.accept().unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_nodelay(true).unwrap();
@@ -102,7 +105,7 @@ fn connected_to(config: &Arc<ServerConfig>, tls: &TlsConfig) -> (Link, Peer, Rec
     (link, peer, events)
 }
 
-fn connected() -> (Link, Peer, Receiver<LinkEvent>) {
+pub(super) fn connected() -> (Link, Peer, Receiver<LinkEvent>) {
     connected_to(&good_server(), &trusting(certificates::ca()))
 }
 
@@ -268,6 +271,22 @@ fn garbage_among_the_records_ends_the_link_and_the_peer_is_told_why() {
         told,
         rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac)
     );
+}
+
+#[test]
+fn an_answer_that_came_before_garbage_is_delivered_before_the_end() {
+    let (link, peer, events) = connected();
+    let Peer { mut conn, mut sock } = peer;
+    let mut bytes = Vec::new();
+    conn.writer().write_all(&framed(b"answer")).unwrap();
+    while conn.wants_write() {
+        conn.write_tls(&mut bytes).unwrap();
+    }
+    bytes.extend_from_slice(GARBAGE);
+    sock.write_all(&bytes).unwrap();
+    assert_eq!(*frame(&events), *b"answer");
+    let reason = closed(link, &events);
+    assert!(reason.contains("it broke the TLS protocol"), "{reason}");
 }
 
 #[test]
