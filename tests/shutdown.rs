@@ -247,6 +247,7 @@ fn a_signal_ends_a_start_that_waits_for_its_peers() {
         let busy = RegistryFault::Status(503, String::new());
         peers.registry.fail_next(&busy, 1000);
     };
+    let registry_mute = |peers: &Peers| peers.registry.fail_next(&RegistryFault::Hang, 1000);
     let broker_down = |peers: &Peers| peers.kafka.kill_node(1);
     let broker_mute = |peers: &Peers| {
         let fault = FaultRule::new(ApiKey::ApiVersions, Fault::HangBefore);
@@ -259,6 +260,7 @@ fn a_signal_ends_a_start_that_waits_for_its_peers() {
     let cases = [
         ("registry down", registry_down as fn(&Peers), "🔍"),
         ("registry busy", registry_busy, "🔍"),
+        ("registry mute", registry_mute, "🔍"),
         ("broker down", broker_down, "✅ Protobuf"),
         ("broker mute", broker_mute, "✅ Protobuf"),
         ("topic without leaders", topic_gone, "✅ Protobuf"),
@@ -281,6 +283,8 @@ fn a_signal_ends_a_start_that_waits_for_its_peers() {
             assert_eq!(ended.ledger(), Ledger::all(0), "{name}");
             ended.line(SHUTDOWN);
             ended.expect_no("❌ Kafka").expect_no("❌ schema");
+            // A request that is never answered is not waited for.
+            ended.expect_no("no answer in time");
         }
     }
 }

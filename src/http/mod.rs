@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::secret::{HIDDEN, Secret};
 use crate::tls::{self, Names, TlsConfig};
-use transport::{SpeaksTls, Wrapping};
+use transport::{SilentInTls, SpeaksTls, Wrapping};
 
 /// How long a server that is out of reach is waited for, in each call.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -159,6 +159,22 @@ pub fn agent(timing: &Timing, accept: &str, tls: Option<&TlsConfig>) -> Agent {
     Agent::with_parts(config, connector, DefaultResolver::default())
 }
 
+/// Ends the requests of an agent. One that is being connected ends with its timeout for that.
+#[derive(Debug)]
+pub struct Canceller(Agent);
+
+impl Canceller {
+    /// For requests of `agent` and its clones.
+    pub fn new(agent: &Agent) -> Self {
+        Self(agent.clone())
+    }
+
+    /// From here on every request fails, one under way too.
+    pub fn cancel(self) {
+        self.0.shutdown();
+    }
+}
+
 /// The whole body, up to [`ANSWER_BYTES_MAX`].
 ///
 /// # Errors
@@ -223,6 +239,9 @@ fn of_io(error: &io::Error, names: Names, has_identity: bool) -> Failure {
             "it speaks TLS, not plain HTTP; write https in {}",
             names.host
         ));
+    }
+    if inner::<SilentInTls>(error).is_some() {
+        return Failure::Unreachable(error.to_string());
     }
     match inner::<ureq::Error>(error) {
         Some(ureq::Error::Timeout(_)) => Failure::Unreachable("no answer in time".into()),

@@ -54,7 +54,16 @@ impl Server {
 
     /// What a request to it came to.
     fn ask(self, scheme: &str, tls: Option<&TlsConfig>) -> Result<Vec<u8>, Failure> {
-        let agent = agent(&Timing::default(), "*/*", tls);
+        self.ask_within(&Timing::default(), scheme, tls)
+    }
+
+    fn ask_within(
+        self,
+        timing: &Timing,
+        scheme: &str,
+        tls: Option<&TlsConfig>,
+    ) -> Result<Vec<u8>, Failure> {
+        let agent = agent(timing, "*/*", tls);
         let url = format!("{scheme}://{}/", self.authority);
         let has_identity = tls.is_some_and(TlsConfig::has_identity);
         let answer = agent.get(url).call().and_then(read);
@@ -160,6 +169,23 @@ fn http_and_https_are_not_taken_for_each_other() {
     let plain = Server::start(answer_plainly);
     let told = tls_words(plain.ask("https", Some(&trusting(CA))));
     assert!(told.starts_with("it does not speak TLS"), "{told}");
+}
+
+#[test]
+fn a_server_that_says_nothing_in_the_handshake_is_called_that() {
+    let server = Server::start(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let timing = Timing {
+        request_timeout: Duration::from_millis(200),
+        connect_timeout: Duration::from_millis(200),
+        ..Timing::default()
+    };
+    let told = server.ask_within(&timing, "https", Some(&trusting(CA)));
+    let Err(Failure::Unreachable(words)) = told else {
+        panic!("{told:?}");
+    };
+    assert!(words.contains("no answer to the TLS handshake"), "{words}");
 }
 
 /// What a server of plain HTTP says to a handshake.

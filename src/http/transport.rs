@@ -14,6 +14,7 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
+use super::inner;
 use crate::tls::TlsConfig;
 
 /// How records of TLS begin: an alert or a handshake message, of any version (RFC 8446, section 5.1).
@@ -32,6 +33,18 @@ impl std::fmt::Display for SpeaksTls {
 }
 
 impl std::error::Error for SpeaksTls {}
+
+/// A server says nothing in the TLS handshake.
+#[derive(Debug)]
+pub(super) struct SilentInTls;
+
+impl std::fmt::Display for SilentInTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no answer to the TLS handshake in time; does this port speak TLS?")
+    }
+}
+
+impl std::error::Error for SilentInTls {}
 
 /// Wraps a socket as the URL's scheme asks for.
 #[derive(Debug)]
@@ -66,7 +79,10 @@ impl<In: Transport> Connector<In> for Wrapping {
         let mut socket = TransportAdapter::new(inner, details.current_time.clone());
         socket.set_timeout(left(details));
         let mut stream = StreamOwned::new(connection, socket);
-        stream.conn.complete_io(&mut stream.sock)?;
+        stream
+            .conn
+            .complete_io(&mut stream.sock)
+            .map_err(in_handshake)?;
         let config = details.config;
         Ok(Some(Either::B(Encrypted {
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
@@ -77,6 +93,15 @@ impl<In: Transport> Connector<In> for Wrapping {
 
 fn of_tls(error: rustls::Error) -> Error {
     Error::Io(io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn in_handshake(error: io::Error) -> Error {
+    let timed_out = matches!(inner(&error), Some(Error::Timeout(_)));
+    Error::Io(if timed_out {
+        io::Error::new(io::ErrorKind::TimedOut, SilentInTls)
+    } else {
+        error
+    })
 }
 
 /// What connecting has left of the time for it.

@@ -143,7 +143,7 @@ impl fmt::Display for TokenError {
                 problem: Problem::Untrusted,
                 url,
                 words,
-            } => write!(f, "token endpoint {url} {words}"),
+            } => write!(f, "token endpoint {url}: {words}"),
             TokenError::Failed {
                 problem,
                 url,

@@ -19,7 +19,9 @@ use zeroize::Zeroizing;
 pub use config::TokenConfig;
 pub use error::{Problem, TokenError};
 
-use crate::http::{self, Backoff, Ended, Failure, Timing, percent_encoded, read};
+use crate::http::{
+    self, Backoff, Canceller, Ended, Failure, Timing, is_stopped, percent_encoded, read,
+};
 use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
@@ -103,7 +105,7 @@ impl TokenClient {
         let mut rng = self.rng.fork();
         let attempt = |level| {
             self.fetch().inspect_err(|error| {
-                if error.is_retriable() {
+                if error.is_retriable() && !is_stopped(interrupt, Duration::ZERO) {
                     log::log!(level, "⚠️ {error}; retrying");
                 }
             })
@@ -123,7 +125,7 @@ impl TokenClient {
 
     /// What ends this client's requests from another thread.
     pub fn canceller(&self) -> Canceller {
-        Canceller(self.agent.clone())
+        Canceller::new(&self.agent)
     }
 
     /// The pauses of whoever repeats [`fetch`](Self::fetch).
@@ -179,17 +181,6 @@ impl TokenClient {
         let words = encoded.hidden_in(&secret.hidden_in(words));
         let words = http::without_shown(&self.authorization, &words);
         TokenError::failed(problem, &self.config.url, &words)
-    }
-}
-
-/// Ends the requests of a client. One that is being connected ends with its timeout for that.
-#[derive(Debug)]
-pub struct Canceller(Agent);
-
-impl Canceller {
-    /// From here on every request fails, one under way too.
-    pub fn cancel(self) {
-        self.0.shutdown();
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Main thread: tells the user, starts the others, waits for the stop, joins them in the order in which the data flows.
 //! `generator` makes chunks of records, `producer` hands them to the Kafka client core and drives its links, `stats` reports,
-//! `signals` turns signals into the stop, and `token` renews the token that brokers want, if they do. Invariant: whatever the end, every thread is joined and the books are printed.
+//! `signals` turns signals into the stop, `registry` asks for the schema's id, and `token` renews the token that brokers want, if
+//! they do. Invariant: whatever the end, the books are printed and every thread is joined; but a second signal waits for nobody
+//! who is asking over HTTP.
 
+mod asking;
 pub mod chunk;
 pub mod dry_run;
 pub mod generator;
@@ -34,6 +37,7 @@ use crate::report::text;
 use crate::secret::Secret;
 use crate::settings::{Common, Settings, duration};
 use crate::shoe::{MESSAGE_INDEXES, SCHEMA, ShoeGenerator};
+use asking::Asking;
 use chunk::{Chunk, ChunkRing};
 use generator::{Generator, Limits};
 use producer::{ProducerInputs, ProducerOutcome};
@@ -92,6 +96,7 @@ struct Run {
     stop: Stop,
     signals: SignalThread,
     token: Option<TokenThread>,
+    registry: Option<Asking>,
     stats: Arc<Stats>,
     errors: Arc<ErrorSummary>,
     unsent: u64,
@@ -104,6 +109,7 @@ impl Run {
         Ok(Self {
             signals: watch_signals(&stop)?,
             token: None,
+            registry: None,
             stop,
             stats: counters(Instant::now())?,
             errors: Arc::new(ErrorSummary::new()),
@@ -197,24 +203,41 @@ impl Run {
 
     /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
     fn serializer(
-        &self,
+        &mut self,
         settings: &Settings,
         mut registry: RegistryClient,
     ) -> Result<Option<Vec<u8>>, Error> {
         log::info!("{}", text::TESTING_REGISTRY);
-        let schema_id = registry.check(self.stop.receiver()).and_then(|()| {
-            lines(Level::Info, [text::registry_verified("healthy")]);
-            log::info!("{}", text::GENERATOR_INITIALIZED);
-            registry.schema_id(SCHEMA, self.stop.receiver())
-        });
-        match schema_id {
-            Ok(id) => {
-                log::info!("{}", text::SERIALIZER_CREATED);
-                log::debug!("Schema id {id} under subject {}", settings.registry.subject);
-                Ok(Some(prefix(id, MESSAGE_INDEXES)))
+        let (answers_in, answers) = bounded(1);
+        let (canceller, stop) = (registry.canceller(), self.stop.clone());
+        self.registry = Some(Asking::begin("registry", canceller, move || {
+            let tested = registry.check(stop.receiver()).map(|()| None);
+            let is_well = tested.is_ok();
+            // Nobody waits any more once a stop has come.
+            if answers_in.send(tested).is_ok() && is_well {
+                let id = registry.schema_id(SCHEMA, stop.receiver()).map(Some);
+                let _ = answers_in.send(id);
             }
-            Err(RegistryError::Interrupted) => Ok(None),
-            Err(error) => Err(Error::Registry(error)),
+        })?);
+        loop {
+            let answer = select! {
+                recv(answers) -> answer => answer,
+                recv(self.stop.receiver()) -> _ => return Ok(None),
+            };
+            match answer {
+                Ok(Ok(None)) => {
+                    lines(Level::Info, [text::registry_verified("healthy")]);
+                    log::info!("{}", text::GENERATOR_INITIALIZED);
+                }
+                Ok(Ok(Some(id))) => {
+                    log::info!("{}", text::SERIALIZER_CREATED);
+                    log::debug!("Schema id {id} under subject {}", settings.registry.subject);
+                    return Ok(Some(prefix(id, MESSAGE_INDEXES)));
+                }
+                Ok(Err(RegistryError::Interrupted)) => return Ok(None),
+                Ok(Err(error)) => return Err(Error::Registry(error)),
+                Err(_) => return Err(Error::Panicked { thread: "registry" }),
+            }
         }
     }
 
@@ -350,16 +373,18 @@ impl Run {
             &ledger,
         ));
         // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
-        let renewed = match self.token.take() {
-            Some(thread) if self.stop.second_signal().is_none() => thread.join(),
-            _ => Ok(()),
-        };
-        if let Err(error) = &renewed {
+        let mut asked = Ok(());
+        if self.stop.second_signal().is_none() {
+            let token = self.token.take().map_or(Ok(()), TokenThread::join);
+            let registry = self.registry.take().map_or(Ok(()), Asking::join);
+            asked = token.and(registry);
+        }
+        if let Err(error) = &asked {
             log::error!("❌ {error}");
         }
         match self.stop.second_signal() {
             Some(signal) => Exit::Signal(signal.exit_code()),
-            None if delivered && renewed.is_ok() => Exit::Delivered,
+            None if delivered && asked.is_ok() => Exit::Delivered,
             None => Exit::Incomplete,
         }
     }

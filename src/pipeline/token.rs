@@ -6,16 +6,15 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::Level;
 
-use super::{join, spawn};
+use super::asking::Asking;
 use crate::error::Error;
 use crate::http::is_stopped;
-use crate::oauth::{Canceller, TokenClient, TokenError};
+use crate::oauth::{TokenClient, TokenError};
 use crate::report::repeat::ErrorSummary;
 use crate::secret::Secret;
 
@@ -39,8 +38,7 @@ pub(super) struct Tokens {
 #[derive(Debug)]
 pub(super) struct TokenThread {
     end: Sender<Infallible>,
-    canceller: Canceller,
-    thread: JoinHandle<()>,
+    asking: Asking,
 }
 
 impl TokenThread {
@@ -56,25 +54,22 @@ impl TokenThread {
         let (all_in, all) = bounded(1);
         let (end, ended) = bounded(0);
         let canceller = client.canceller();
-        let thread = spawn("token", move || match client.fetch_at_start(&ended) {
-            Ok(token) => {
-                let wait = renewal_after(token.expires_in);
-                log::debug!("🔑 First token for {:.0?}", token.expires_in);
-                // There is room in both, and nobody may be waiting any more.
-                let _ = all_in.try_send(token.value.clone());
-                let _ = first_in.try_send(Ok(token.value));
-                renew(&client, wait, &all_in, &ended, &errors);
-            }
-            Err(error) => {
-                let _ = first_in.try_send(Err(error));
+        let asking = Asking::begin("token", canceller, move || {
+            match client.fetch_at_start(&ended) {
+                Ok(token) => {
+                    let wait = renewal_after(token.expires_in);
+                    log::debug!("🔑 First token for {:.0?}", token.expires_in);
+                    // There is room in both, and nobody may be waiting any more.
+                    let _ = all_in.try_send(token.value.clone());
+                    let _ = first_in.try_send(Ok(token.value));
+                    renew(&client, wait, &all_in, &ended, &errors);
+                }
+                Err(error) => {
+                    let _ = first_in.try_send(Err(error));
+                }
             }
         })?;
-        let thread = Self {
-            end,
-            canceller,
-            thread,
-        };
-        Ok((thread, Tokens { first, all }))
+        Ok((Self { end, asking }, Tokens { first, all }))
     }
 
     /// Ends the thread.
@@ -83,8 +78,7 @@ impl TokenThread {
     /// The thread panicked.
     pub(super) fn join(self) -> Result<(), Error> {
         drop(self.end);
-        self.canceller.cancel();
-        join("token", self.thread)
+        self.asking.join()
     }
 }
 

@@ -18,7 +18,7 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
-use crate::http::{self, Ended, Failure, Timing, is_stopped, percent_encoded, read};
+use crate::http::{self, Canceller, Ended, Failure, Timing, is_stopped, percent_encoded, read};
 use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
@@ -54,6 +54,11 @@ impl RegistryClient {
             timing,
             rng,
         }
+    }
+
+    /// What ends this client's requests from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(&self.agent)
     }
 
     /// From here on it shows this token, if it is configured to ([`RegistryConfig::bearer`]).
@@ -97,7 +102,11 @@ impl RegistryClient {
     ) -> Result<T, RegistryError> {
         let mut rng = self.rng.fork();
         let round = |level| {
-            let tell = |error: &_| log::log!(level, "⚠️ {error}; retrying");
+            let tell = |error: &_| {
+                if !is_stopped(interrupt, Duration::ZERO) {
+                    log::log!(level, "⚠️ {error}; retrying");
+                }
+            };
             self.round(interrupt, tell, &attempt)
         };
         let may_pass = RegistryError::is_retriable;
