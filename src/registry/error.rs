@@ -232,7 +232,7 @@ impl fmt::Display for RegistryError {
                 problem: Problem::Untrusted,
                 place,
                 words,
-            } => write!(f, "schema registry {place} {words}"),
+            } => write!(f, "schema registry {place}: {words}"),
             RegistryError::Failed {
                 problem,
                 place,

@@ -14,6 +14,9 @@ use crate::foreign::is_showable;
 const NAMES_SHOWN_MAX: usize = 4;
 /// A name may have 253 characters (RFC 1035); more says nothing.
 const NAME_CHARS_MAX: usize = 253;
+/// What both sides may agree on here (`rustls_graviola`).
+const OURS: &str =
+    "AES-GCM or ChaCha20-Poly1305 with ephemeral X25519, P-256 or P-384; RSA, ECDSA or Ed25519";
 const DAY_S: u64 = 86_400;
 
 /// What the settings are called that a failure may be about.
@@ -132,6 +135,9 @@ fn of_certificate(error: &CertificateError, names: Names) -> String {
             "its certificate is not signed by the authority that it names; check {}",
             names.roots
         ),
+        E::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "its certificate is not of X.509 version 3; have one issued that is".to_owned()
+        }
         E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             "its certificate is an authority's, not a server's; have one issued for the server".to_owned()
         }
@@ -142,14 +148,23 @@ fn of_certificate(error: &CertificateError, names: Names) -> String {
 fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
     match alert {
         Alert::CertificateRequired => format!("it {}", demands_certificate()),
-        // What brokers in Java send when TLS 1.2 brings no certificate, or one that they do not trust.
-        Alert::BadCertificate | Alert::HandshakeFailure | Alert::NoCertificate if !has_identity => {
+        // What brokers in Java send when TLS 1.2 brings no certificate.
+        Alert::BadCertificate | Alert::NoCertificate if !has_identity => {
             format!(
                 "it broke off ({}), and probably {}",
                 name(alert),
                 demands_certificate()
             )
         }
+        // What servers say too when they know none of our ciphers, groups and signatures.
+        Alert::HandshakeFailure if has_identity => format!(
+            "it broke off (HandshakeFailure): it has no cipher, group or signature in common with us ({OURS}), or does not accept \
+             the client certificate"
+        ),
+        Alert::HandshakeFailure => format!(
+            "it broke off (HandshakeFailure): it has no cipher, group or signature in common with us ({OURS}), or {}",
+            demands_certificate()
+        ),
         Alert::BadCertificate
         | Alert::UnsupportedCertificate
         | Alert::CertificateRevoked
@@ -171,7 +186,11 @@ fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
         Alert::UnrecognisedName => {
             format!("it does not know itself by this name; check {}", names.host)
         }
-        other => format!("it broke off TLS with the alert {}", name(other)),
+        other => format!(
+            "it broke off TLS with the alert {}; see its log, and check {}",
+            name(other),
+            names.protocol
+        ),
     }
 }
 
@@ -197,13 +216,19 @@ pub(super) fn of_key(error: &Error) -> String {
 /// `DnsName("a"), IpAddress(127.0.0.1)` in rustls's words.
 fn presented_names(presented: &[String]) -> String {
     let bare = |name: &String| -> String {
+        let is_ip = name.starts_with("IpAddress(");
         let name = name
             .strip_prefix("DnsName(")
             .or_else(|| name.strip_prefix("IpAddress("))
             .and_then(|name| name.strip_suffix(')'))
             .unwrap_or(name);
         let shown = name.chars().filter(|&c| is_showable(c) && c != '"');
-        shown.take(NAME_CHARS_MAX).collect()
+        let shown: String = shown.take(NAME_CHARS_MAX).collect();
+        // An address is compared with addresses only (RFC 6125, section 1.7.2).
+        if !is_ip && shown.parse::<std::net::IpAddr>().is_ok() {
+            return format!("a host named {shown}");
+        }
+        shown
     };
     let mut shown: Vec<String> = presented.iter().take(NAMES_SHOWN_MAX).map(bare).collect();
     match presented.len().saturating_sub(NAMES_SHOWN_MAX) {
@@ -248,6 +273,25 @@ mod tests {
             words.starts_with("its certificate is for a.example, b[31m, c, d, 2 more, not for k;"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn an_address_that_stands_among_the_names_of_hosts_is_called_that() {
+        let presented = vec![
+            "DnsName(\"127.0.0.1\")".to_owned(),
+            "IpAddress(::1)".to_owned(),
+        ];
+        assert_eq!(presented_names(&presented), "a host named 127.0.0.1, ::1");
+    }
+
+    #[test]
+    fn a_handshake_that_comes_to_nothing_is_not_blamed_on_one_cause() {
+        for has_identity in [false, true] {
+            let error = Error::AlertReceived(Alert::HandshakeFailure);
+            let words = explain(&error, Names::KAFKA, has_identity);
+            assert!(words.contains("no cipher, group or signature"), "{words}");
+            assert!(words.contains("certificate"), "{words}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::kafka::config::HostPort;
 
 const RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
 const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// A broker that refuses who we are is tried ever more rarely: some lock an account after a few refusals.
+const REFUSAL_BACKOFF: Duration = Duration::from_secs(1);
+const REFUSAL_BACKOFF_MAX: Duration = Duration::from_secs(10);
 const REFRESH_BACKOFF: Duration = Duration::from_millis(100);
 const REFRESH_BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// How old metadata may grow (`metadata.max.age.ms`).
@@ -29,6 +32,8 @@ pub(super) struct Node {
     /// Why its last connection ended or could not be made, if none has worked since.
     pub(super) failure: Option<Reason>,
     backoff: Backoff,
+    /// How long it is left alone after the next refusal.
+    refusals: Backoff,
     not_before: Option<Instant>,
 }
 
@@ -40,6 +45,7 @@ impl Node {
             connection: None,
             setup: Backoff::new(CONNECT_TIMEOUT, CONNECT_TIMEOUT_MAX),
             failure: None,
+            refusals: Backoff::new(REFUSAL_BACKOFF, REFUSAL_BACKOFF_MAX),
             backoff,
             not_before: None,
         }
@@ -172,6 +178,13 @@ impl Cluster {
         }
     }
 
+    /// The node does not believe who we are. Comes after [`Cluster::disconnected`].
+    pub(super) fn refused(&mut self, id: i32, now: Instant, rng: &mut fastrand::Rng) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.not_before = Some(now + node.refusals.after_failure(rng));
+        }
+    }
+
     /// The connection to the node was closed by us, in peace.
     pub(super) fn parted(&mut self, id: i32) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -185,6 +198,7 @@ impl Cluster {
             node.failure = None;
             node.setup.reset();
             node.backoff.reset();
+            node.refusals.reset();
         }
     }
 }

@@ -67,7 +67,13 @@ impl Client {
         now: Instant,
     ) {
         let mechanism = self.credentials.mechanism().unwrap_or_default();
+        let node = self.sessions.get(&connection).map(|session| session.node);
         self.break_off(connection, &error.line(mechanism), now);
+        if let Some(node) = node
+            && error.is_final()
+        {
+            self.cluster.refused(node, now, &mut self.rng);
+        }
     }
 
     /// What may be wrong with a connection that the peer has closed. A listener that demands an authentication tells its
