@@ -189,15 +189,20 @@ fn a_server_that_is_not_there_is_told_by_how_far_it_came() {
     }
 }
 
-#[test]
-fn one_of_two_servers_that_is_down_is_found_and_the_other_one_tried() {
+/// Two nodes, and who is let in there.
+fn two_nodes() -> (Peers, Told) {
     let config = Config {
         nodes: 2,
         ..Config::default()
     };
     let peers = secured::peers_with(config, Security::sasl_ssl().user(USER, PASSWORD));
     let told = Told::new().protocol("SASL_SSL").trusting();
-    let told = told.login(Mechanism::Plain);
+    (peers, told.login(Mechanism::Plain))
+}
+
+#[test]
+fn one_of_two_servers_that_is_down_is_found_and_the_other_one_tried() {
+    let (peers, told) = two_nodes();
     peers.kafka.kill_node(1);
     let down = peers.kafka.address(1).unwrap().to_string();
     let ended = check(&told, &peers);
@@ -213,13 +218,7 @@ fn one_of_two_servers_that_is_down_is_found_and_the_other_one_tried() {
 
 #[test]
 fn a_broker_that_is_advertised_and_cannot_be_reached_is_found() {
-    let config = Config {
-        nodes: 2,
-        ..Config::default()
-    };
-    let peers = secured::peers_with(config, Security::sasl_ssl().user(USER, PASSWORD));
-    let told = Told::new().protocol("SASL_SSL").trusting();
-    let told = told.login(Mechanism::Plain);
+    let (peers, told) = two_nodes();
     let address = |id| peers.kafka.address(id).unwrap().to_string();
     let told = told.with("KAFKA_BOOTSTRAP_SERVERS", address(1));
     let ended = check(&told, &peers);

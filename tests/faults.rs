@@ -112,23 +112,7 @@ fn brokers_that_die_and_return_cost_nothing() {
     let peers = several_nodes(3);
     let mut program = peers.setup("--interval 1ms --stats-interval 100ms").start();
     peers.wait_records(100);
-    for node in [1, 2, 3, 1, 2, 3] {
-        peers.kafka.kill_node(node);
-        let count = peers.kafka.record_count("js_shoe");
-        // The others take over.
-        peers.wait_records(count + 50);
-        peers.kafka.restart_node(node).unwrap();
-    }
-    // All at once: the run goes on from memory.
-    for node in [1, 2, 3] {
-        peers.kafka.kill_node(node);
-    }
-    program.line("⚠️ ");
-    for node in [3, 1, 2] {
-        peers.kafka.restart_node(node).unwrap();
-    }
-    let count = peers.kafka.record_count("js_shoe");
-    peers.wait_records(count + 50);
+    peers.die_and_return(&mut program, 50);
     program.signal("INT");
     let ended = program.end();
     ended.expect_code(0);

@@ -362,20 +362,6 @@ fn secured_brokers_that_die_and_return_under_load_cost_nothing() {
     let told = told.login(Mechanism::ScramSha256);
     let mut program = told.setup(&peers, UNDER_LOAD).start();
     peers.wait_records(100);
-    for node in [1, 2, 3, 1, 2, 3] {
-        peers.kafka.kill_node(node);
-        let count = peers.kafka.record_count("js_shoe");
-        peers.wait_records(count + 500);
-        peers.kafka.restart_node(node).unwrap();
-    }
-    for node in [1, 2, 3] {
-        peers.kafka.kill_node(node);
-    }
-    program.line("⚠️ ");
-    for node in [3, 1, 2] {
-        peers.kafka.restart_node(node).unwrap();
-    }
-    let count = peers.kafka.record_count("js_shoe");
-    peers.wait_records(count + 500);
+    peers.die_and_return(&mut program, 500);
     expect_all_after_a_signal(program, &peers);
 }

@@ -66,6 +66,26 @@ impl Peers {
         assert!(self.kafka.wait_for(condition, DEADLINE), "never: {what}");
     }
 
+    /// Three nodes die and return while `program` produces: one after the other, so that the others take over for so many
+    /// records each time, and then all at once, so that it goes on from memory.
+    pub(crate) fn die_and_return(&self, program: &mut Program, records: u64) {
+        for node in [1, 2, 3, 1, 2, 3] {
+            self.kafka.kill_node(node);
+            let count = self.kafka.record_count("js_shoe");
+            self.wait_records(count + records);
+            self.kafka.restart_node(node).unwrap();
+        }
+        for node in [1, 2, 3] {
+            self.kafka.kill_node(node);
+        }
+        program.line("⚠️ ");
+        for node in [3, 1, 2] {
+            self.kafka.restart_node(node).unwrap();
+        }
+        let count = self.kafka.record_count("js_shoe");
+        self.wait_records(count + records);
+    }
+
     /// Waits until the default topic has taken so many records.
     pub(crate) fn wait_records(&self, count: u64) {
         self.wait(&format!("{count} records"), |state| {
