@@ -176,8 +176,9 @@ impl TokenClient {
     fn failed(&self, problem: Problem, words: &str) -> TokenError {
         let secret = &self.config.client_secret;
         let encoded = Secret::new(percent_encoded(secret.expose()));
-        let words = encoded.hidden_in(&secret.hidden_in(words));
-        let words = http::without_shown(&self.authorization, &words);
+        // The longest first, of which the others are parts.
+        let words = http::without_shown(&self.authorization, words);
+        let words = encoded.hidden_in(&secret.hidden_in(&words));
         TokenError::failed(problem, &self.config.url, &words)
     }
 }
