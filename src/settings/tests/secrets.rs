@@ -6,8 +6,8 @@ use super::*;
 fn secrets_may_stand_in_files() {
     let directory = Directory::new()
         .with("secret", "pa ss=#'\"$x \r\n")
-        .with("key", "user\n")
-        .with("empty", "\n")
+        .with("key", "\u{feff}user\r\n")
+        .with("empty", "\u{feff}\n")
         .with("bytes", b"\xff");
     let environment = [
         ("SCHEMA_REGISTRY_API_KEY_FILE", "key"),
