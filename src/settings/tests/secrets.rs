@@ -50,6 +50,23 @@ fn secrets_may_stand_in_files() {
     }
 }
 
+/// As from `<(pass show kafka)`.
+#[test]
+fn a_secret_may_come_out_of_a_pipe_once() {
+    let directory = Directory::new();
+    let pipe = directory.0.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn(move || fs::write(pipe, "hunter2\n"));
+    let environment = [
+        ("SCHEMA_REGISTRY_API_KEY", "u"),
+        ("SCHEMA_REGISTRY_API_SECRET_FILE", "pipe"),
+    ];
+    let credentials = run_in(&directory, "", &environment).registry.credentials;
+    assert_eq!(credentials.unwrap().password.expose(), "hunter2");
+    writer.join().unwrap().unwrap();
+}
+
 #[test]
 fn a_secret_and_its_file_in_one_source_are_refused() {
     let directory = Directory::new()
