@@ -35,7 +35,7 @@
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`check`] | `--check`: every step of a run up to its first message, each with its outcome | everything above but `pipeline` |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
-//! | [`secret`] | text that must never be seen, wiped when it is dropped | nothing of ours; whoever handles secrets imports it |
+//! | [`secret`] | text that must never be seen, wiped when it is dropped, found in whatever form others repeat it | nothing of ours; whoever handles secrets imports it |
 //! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
 //! `kafka::wire`, `kafka::sasl`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:

@@ -90,6 +90,24 @@ fn repetitions(secret: &str, shown: &str) -> Vec<String> {
         json!({ "error_code": 42201, "message": words }).to_string(),
         format!("Basic {}", BASE64_STANDARD.encode(shown)),
         json!({ "echo": BASE64_STANDARD.encode(shown) }).to_string(),
+        all_forms(secret, shown).join(" "),
+        json!({ "error_code": 42201, "message": all_forms(secret, shown).join(" ") }).to_string(),
+    ]
+}
+
+/// What proxies and frameworks make of a secret: kept short enough together that nothing is cut off.
+fn all_forms(secret: &str, shown: &str) -> Vec<String> {
+    let encoded = percent_encoded(secret);
+    let html = secret.replace('&', "&amp;").replace('"', "&quot;");
+    let hex = secret.bytes().map(|byte| format!("{byte:02x}"));
+    vec![
+        encoded.to_lowercase(),
+        encoded.replace("%20", "+"),
+        encoded,
+        html.replace('\'', "&#39;"),
+        hex.collect(),
+        BASE64_URL_SAFE_NO_PAD.encode(secret),
+        BASE64_STANDARD.encode(format!("\0{shown}, and more")),
     ]
 }
 

@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, Timeout};
 use zeroize::Zeroizing;
 
-use crate::secret::{HIDDEN, Secret};
+use crate::secret::Secret;
 use crate::tls::{self, Names, TlsConfig};
 use transport::{SilentInTls, SpeaksTls, Wrapping};
 
@@ -269,11 +269,11 @@ pub fn secret_header(value: &Secret) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// `words` without what `authorization`, such a header's value, shows behind its scheme, should a server repeat that.
+/// `words` without what `authorization`, such a header's value, shows behind its scheme, should a server repeat that in any form.
 pub fn without_shown(authorization: &Secret, words: &str) -> String {
     match authorization.expose().split_once(' ') {
-        Some((_, shown)) if !shown.is_empty() => words.replace(shown, HIDDEN),
-        _ => words.to_owned(),
+        Some((_, shown)) => Secret::new(shown.to_owned()).hidden_in(words),
+        None => words.to_owned(),
     }
 }
 

@@ -66,6 +66,25 @@ pub struct Login {
     pub password: Secret,
 }
 
+/// Whether SCRAM can carry this user name, or this password.
+///
+/// RFC 5802 has both prepared by `SASLprep` (RFC 4013), which Kafka's brokers and Java client leave out: beyond printable ASCII,
+/// which it does not change, nobody can say what a broker derived its keys from.
+///
+/// # Errors
+/// Why not, to follow what it is; nothing of the text is repeated.
+pub fn check_scram_text(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("is empty, which SCRAM does not allow");
+    }
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(());
+    }
+    Err(
+        "holds characters other than printable ASCII, which brokers and clients prepare for SCRAM in different ways",
+    )
+}
+
 /// The hash function of a SCRAM mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScramHash {

@@ -178,8 +178,9 @@ impl TokenClient {
     fn failed(&self, problem: Problem, words: &str) -> TokenError {
         let secret = &self.config.client_secret;
         let encoded = Secret::new(percent_encoded(secret.expose()));
-        let words = encoded.hidden_in(&secret.hidden_in(words));
-        let words = http::without_shown(&self.authorization, &words);
+        // The longest first, of which the others are parts.
+        let words = http::without_shown(&self.authorization, words);
+        let words = encoded.hidden_in(&secret.hidden_in(&words));
         TokenError::failed(problem, &self.config.url, &words)
     }
 }
@@ -209,13 +210,14 @@ fn token_in(answer: &[u8]) -> Result<Token, &'static str> {
     Ok(Token { value, expires_in })
 }
 
-/// Whole seconds, which some endpoints put in quotes.
+/// Seconds, which some endpoints put in quotes and others give as a fraction, of which the whole ones count.
 fn lifetime(seconds: &Value) -> Option<Duration> {
-    let seconds = match seconds {
+    let seconds: f64 = match seconds {
         Value::String(text) => text.parse().ok()?,
-        number => number.as_u64()?,
+        number => number.as_f64()?,
     };
-    Some(Duration::from_secs(seconds).min(LIFETIME_MAX))
+    let seconds = Some(seconds).filter(|seconds| seconds.is_finite() && *seconds >= 0.0)?;
+    Duration::try_from_secs_f64(seconds.floor().min(LIFETIME_MAX.as_secs_f64())).ok()
 }
 
 /// `b64token` of RFC 6750, section 2.1: nothing that could end a header, or a field of SASL.

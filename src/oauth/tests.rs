@@ -140,6 +140,8 @@ fn a_lifetime_may_be_quoted_or_missing_and_is_bounded() {
         (r#"{"access_token":"t0ken"}"#, 300),
         (r#"{"access_token":"t0ken","expires_in":null}"#, 300),
         (r#"{"access_token":"t0ken","expires_in":"3599"}"#, 3599),
+        (r#"{"access_token":"t0ken","expires_in":3600.0}"#, 3600),
+        (r#"{"access_token":"t0ken","expires_in":"59.9"}"#, 59),
         (
             r#"{"access_token":"t0ken","expires_in":99999999999}"#,
             2_592_000,
@@ -161,6 +163,9 @@ fn what_is_no_token_is_told_without_repeating_it() {
         r#"{"access_token":"t0ken\u0001"}"#,
         r#"{"access_token":"t0ken","token_type":"mac"}"#,
         r#"{"access_token":"t0ken","expires_in":-1}"#,
+        r#"{"access_token":"t0ken","expires_in":-0.5}"#,
+        r#"{"access_token":"t0ken","expires_in":"inf"}"#,
+        r#"{"access_token":"t0ken","expires_in":"NaN"}"#,
         r#"{"access_token":"t0ken","expires_in":"soon"}"#,
     ] {
         let error = outcome_of(200, body).unwrap_err().to_string();

@@ -173,7 +173,9 @@ impl RegistryClient {
     ) -> Result<u32, RegistryError> {
         let answer = self.post(url, path, body)?;
         schema_id_in(&answer).ok_or_else(|| {
-            let words = format!("no schema id in {:?}", String::from_utf8_lossy(&answer));
+            // Before it is quoted, which changes how a secret in it is written.
+            let answer = self.without_sent(&String::from_utf8_lossy(&answer));
+            let words = format!("no schema id in {answer:?}");
             self.nonsense(url, &words)
         })
     }
@@ -241,11 +243,12 @@ impl RegistryClient {
     /// Foreign words, from which what was sent is taken out should they repeat it.
     pub(super) fn without_sent(&self, words: &str) -> String {
         let mut words = words.to_owned();
-        if let Some(login) = &self.config.credentials {
-            words = login.password.hidden_in(&words);
-        }
+        // The longer one first, of which the other is a part.
         if let Some(header) = &self.authorization {
             words = http::without_shown(header, &words);
+        }
+        if let Some(login) = &self.config.credentials {
+            words = login.password.hidden_in(&words);
         }
         words
     }
@@ -265,8 +268,10 @@ impl RegistryClient {
                 .headers()
                 .get("location")
                 .and_then(|value| value.to_str().ok());
+            // What was sent is taken out first: a password may look like the end of a host name.
+            let location = location.map(|location| self.without_sent(location));
             let words =
-                location.map(|location| format!("to {}", http::without_credentials(location)));
+                location.map(|location| format!("to {}", http::without_credentials(&location)));
             let words = words.unwrap_or_default();
             return Err(self.failed(Problem::Redirected, place, &words));
         }

@@ -98,7 +98,8 @@ impl RegistryClient {
                 messages: self.messages_in(&json),
             }),
             None => {
-                let answer = String::from_utf8_lossy(&answer);
+                // Before it is quoted, which changes how a secret in it is written.
+                let answer = self.without_sent(&String::from_utf8_lossy(&answer));
                 Err(self.nonsense(url, &format!("no is_compatible in {answer:?}")))
             }
         }

@@ -12,6 +12,7 @@ use super::table::by_id;
 use super::url::{Endpoint, RegistryUrls};
 use super::value::Value;
 use crate::crypto;
+use crate::kafka::config::check_scram_text;
 
 impl Resolved {
     pub(super) fn check_security(&mut self) {
@@ -46,6 +47,9 @@ impl Resolved {
         if is_scram && let Err(missing) = crypto::check_processor() {
             self.mistake(Id::SaslMechanism, &missing.to_string());
         }
+        if is_scram {
+            self.check_scram_login();
+        }
         if protocol == SecurityProtocol::SaslPlaintext && !is_scram {
             let what = match mechanism {
                 Mechanism::OauthBearer => "token",
@@ -58,6 +62,24 @@ impl Resolved {
                     "KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT: the {what} travels unencrypted to {server}; use SASL_SSL"
                 );
                 self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// Known here, it is no broker's business: what PLAIN cannot carry is no text of these settings at all.
+    fn check_scram_login(&mut self) {
+        let user = self.text(Id::ApiKey);
+        let user = user.map_or(Ok(()), |user| check_scram_text(&user));
+        let password = match self.value(Id::ApiSecret) {
+            Some(Value::Secret(password)) => check_scram_text(password.expose()),
+            _ => Ok(()),
+        };
+        for (id, checked) in [(Id::ApiKey, user), (Id::ApiSecret, password)] {
+            if let Err(why) = checked {
+                self.mistake(
+                    id,
+                    &format!("{why}; choose others, or another KAFKA_SASL_MECHANISM"),
+                );
             }
         }
     }

@@ -254,6 +254,8 @@ impl Sources {
         .map_err(|error| fail(error.to_string()))?;
         let text =
             std::str::from_utf8(&content).map_err(|_| fail("the file is not UTF-8".to_owned()))?;
+        // What Notepad begins files with.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {

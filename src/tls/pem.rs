@@ -50,6 +50,7 @@ pub fn roots(pem: &[u8]) -> Result<Roots, String> {
 /// # Errors
 /// What the file is instead, to follow its name: "holds no certificate".
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = without_mark(pem);
     let found: Result<Vec<_>, Error> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if found.is_empty() => Err(format!("holds no certificate{}", instead(pem))),
@@ -63,6 +64,7 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> 
 /// # Errors
 /// What the file is instead, to follow its name.
 pub fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    let pem = without_mark(pem);
     // RFC 7468, section 11; RFC 1421 headers are what older tools write.
     if has(pem, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(pem, "Proc-Type: 4,ENCRYPTED") {
         return Err(
@@ -75,6 +77,11 @@ pub fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         Error::NoItemsFound => format!("holds no private key{}", instead(pem)),
         error => malformed(&error),
     })
+}
+
+/// Without the byte order mark with which some editors begin a file of UTF-8, and which would hide its first BEGIN line.
+fn without_mark(pem: &[u8]) -> &[u8] {
+    pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem)
 }
 
 fn has(pem: &[u8], text: &str) -> bool {
@@ -94,6 +101,11 @@ fn instead(pem: &[u8]) -> &'static str {
         }
         _ if has(pem, "PRIVATE KEY-----") => "; it holds a private key",
         _ if has(pem, "-----BEGIN CERTIFICATE-----") => "; it holds a certificate",
+        _ if has(pem, "-----BEGIN TRUSTED CERTIFICATE-----")
+            || has(pem, "-----BEGIN X509 CERTIFICATE-----") =>
+        {
+            "; it holds one in a form of OpenSSL's own: convert it (openssl x509 -in FILE -out CERTIFICATE)"
+        }
         _ => "; a PEM file has lines such as -----BEGIN CERTIFICATE-----",
     }
 }
@@ -137,6 +149,28 @@ mod tests {
             key(CERTIFICATE.as_bytes())
                 .unwrap_err()
                 .ends_with("; it holds a certificate")
+        );
+    }
+
+    #[test]
+    fn a_certificate_in_openssls_own_form_is_refused_with_what_to_do() {
+        for label in ["TRUSTED CERTIFICATE", "X509 CERTIFICATE"] {
+            let words = certificates(CERTIFICATE.replace("CERTIFICATE", label).as_bytes());
+            assert!(words.unwrap_err().contains("openssl x509 -in"), "{label}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        let marked = |pem: &str| format!("\u{feff}{}", pem.trim_start_matches("text before\n"));
+        assert_eq!(
+            certificates(marked(CERTIFICATE).as_bytes()).unwrap().len(),
+            1
+        );
+        assert_eq!(key(marked(KEY).as_bytes()).unwrap().secret_der(), [0, 1, 2]);
+        assert_eq!(
+            certificates("\u{feff}".as_bytes()).unwrap_err(),
+            "holds no certificate; it is empty"
         );
     }
 

@@ -61,7 +61,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/foreign.rs", &[]),
-    ("src/secret.rs", &[]),
+    ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),
     ("src/report", &["report", "settings", "foreign"]),

@@ -150,8 +150,9 @@ impl Exchange {
 
     /// A server's words, without the secret if it repeats that, in whole or with what is not shown in between.
     fn without_secret(&self, words: &str) -> String {
+        let words = self.secret.hidden_in(words);
         let secret = Secret::new(showable(self.secret.expose()).collect());
-        let words: String = showable(words).collect();
+        let words: String = showable(&words).collect();
         secret.hidden_in(&words)
     }
 }

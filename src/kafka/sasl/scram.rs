@@ -16,7 +16,7 @@ use graviola::hashing::{Hash, HashOutput, Sha256, Sha512};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Message, SaslError, Step};
-use crate::kafka::config::{Login, ScramHash};
+use crate::kafka::config::{Login, ScramHash, check_scram_text};
 use crate::secret::Secret;
 
 /// Fewer make a stolen proof cheap to guess from (RFC 7677, section 4).
@@ -98,15 +98,8 @@ impl Scram {
     }
 }
 
-/// RFC 5802 has both prepared by `SASLprep` (RFC 4013), which Kafka's brokers and Java client leave out: beyond printable ASCII,
-/// which it does not change, nobody can say what a broker derived its keys from.
 fn check_text(name: &str, text: &str) -> Result<(), SaslError> {
-    if !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Ok(());
-    }
-    Err(SaslError::Unusable(format!(
-        "the {name} is empty, or holds characters other than printable ASCII, which brokers and clients prepare for SCRAM in different ways"
-    )))
+    check_scram_text(text).map_err(|why| SaslError::Unusable(format!("the {name} {why}")))
 }
 
 /// The server's first message (RFC 5802, section 7), each part checked.

@@ -211,7 +211,12 @@ fn scram_escapes_the_user_name_and_refuses_what_brokers_prepare_differently() {
         ("", "p"),
     ] {
         let why = unusable(&Sasl::Scram(ScramHash::Sha512, login(user, password)));
-        assert!(why.contains("printable ASCII"), "{why}");
+        let why_not = if password.is_empty() || user.is_empty() {
+            "is empty"
+        } else {
+            "printable ASCII"
+        };
+        assert!(why.contains(why_not), "{why}");
         assert!(!why.contains("pässword"), "{why}");
     }
 }

@@ -6,8 +6,8 @@ use super::*;
 fn secrets_may_stand_in_files() {
     let directory = Directory::new()
         .with("secret", "pa ss=#'\"$x \r\n")
-        .with("key", "user\n")
-        .with("empty", "\n")
+        .with("key", "\u{feff}user\r\n")
+        .with("empty", "\u{feff}\n")
         .with("bytes", b"\xff");
     let environment = [
         ("SCHEMA_REGISTRY_API_KEY_FILE", "key"),
@@ -48,6 +48,23 @@ fn secrets_may_stand_in_files() {
         ];
         assert_eq!(mistakes_in(&directory, REQUIRED, &environment), [problem]);
     }
+}
+
+/// As from `<(pass show kafka)`.
+#[test]
+fn a_secret_may_come_out_of_a_pipe_once() {
+    let directory = Directory::new();
+    let pipe = directory.0.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn(move || fs::write(pipe, "hunter2\n"));
+    let environment = [
+        ("SCHEMA_REGISTRY_API_KEY", "u"),
+        ("SCHEMA_REGISTRY_API_SECRET_FILE", "pipe"),
+    ];
+    let credentials = run_in(&directory, "", &environment).registry.credentials;
+    assert_eq!(credentials.unwrap().password.expose(), "hunter2");
+    writer.join().unwrap().unwrap();
 }
 
 #[test]

@@ -143,6 +143,30 @@ fn what_would_protect_less_than_it_seems_is_refused() {
     }
 }
 
+/// Beyond printable ASCII nobody can say what a broker derived its keys from.
+#[test]
+fn what_scram_cannot_carry_is_refused_before_anything_is_tried() {
+    const WHY: &str = "holds characters other than printable ASCII, which brokers and clients prepare for SCRAM in different ways; choose others, or another KAFKA_SASL_MECHANISM";
+    let login = [
+        ("KAFKA_API_KEY", "schuhgröße"),
+        ("KAFKA_API_SECRET", "hunter2\t€"),
+    ];
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let environment = [login[0], login[1], ("KAFKA_SASL_MECHANISM", mechanism)];
+        assert_eq!(
+            mistakes("", &environment),
+            [
+                format!("KAFKA_API_KEY=schuhgröße (environment): {WHY}"),
+                format!("KAFKA_API_SECRET=[hidden] (environment): {WHY}"),
+            ]
+        );
+    }
+    assert!(
+        run("", &login).kafka.sasl.is_some(),
+        "PLAIN carries all of it"
+    );
+}
+
 #[test]
 fn what_does_nothing_and_what_travels_in_the_clear_is_warned_about() {
     let plaintext = ("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT");

@@ -5,15 +5,14 @@
 //! never stores or logs a secret. What the operating system keeps of it (the environment of a process, a file) is not
 //! in its hands.
 
+mod forms;
+
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 /// What stands where a secret would be printed.
 pub const HIDDEN: &str = "[hidden]";
-
-/// How often a secret may have been escaped and is still recognised.
-const ESCAPED_TIMES_MAX: usize = 2;
 
 /// A secret. `Debug` and `Display` print `[hidden]`; dropping it wipes it. It cannot be serialised:
 ///
@@ -30,19 +29,11 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// `text` with `[hidden]` wherever the secret stands in it: for the words of whoever was sent it. It is found too where its
-    /// quotes and backslashes are escaped, as in JSON, or in JSON that was quoted once more.
+    /// `text` with `[hidden]` wherever the secret stands in it: for the words of whoever was sent it. It is found too where it is
+    /// escaped (as in JSON, twice as well, or HTML), percent-encoded, as in a form, in hex, or anywhere in what is in base64; a
+    /// very short one where it is escaped only.
     pub fn hidden_in(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
-        if self.0.is_empty() {
-            return hidden;
-        }
-        let mut form = self.0.clone();
-        for _ in 0..=ESCAPED_TIMES_MAX {
-            hidden = hidden.replace(form.as_str(), HIDDEN);
-            form = Zeroizing::new(form.replace('\\', r"\\").replace('"', "\\\""));
-        }
-        hidden
+        forms::hidden(&self.0, text)
     }
 
     /// The text itself, for the one place that has to send it.
