@@ -1,5 +1,8 @@
 //! The mechanisms against vectors of their RFCs, and against servers that lie.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
 use crate::kafka::config::Login;
 
@@ -350,6 +353,17 @@ fn a_secret_that_the_server_repeats_is_not_shown_and_words_are_bounded() {
     let (exchange, _) = begin(&bearer(&[])).unwrap();
     let error = exchange.refused(Some("a.token-of_ours has expired"));
     assert_eq!(error.to_string(), "[hidden] has expired");
+    // With what is not shown, which an encoder keeps.
+    let sasl = Sasl::Plain(login("key", "hun\u{200b}ter2"));
+    let (exchange, first) = Exchange::begin(&sasl, None, None).unwrap();
+    let base64 = BASE64_STANDARD.encode(first.expose());
+    for (words, told) in [
+        ("no hun%E2%80%8Bter2", "no [hidden]"),
+        ("no hunter2", "no [hidden]"),
+        (&base64, "AGtleQB[hidden]"),
+    ] {
+        assert_eq!(exchange.refused(Some(words)).to_string(), told);
+    }
     assert_eq!(
         exchange.refused(None).to_string(),
         "the server gave no reason"

@@ -327,6 +327,30 @@ fn a_redirect_is_told_and_not_followed() {
 }
 
 #[test]
+fn a_redirect_to_where_the_password_stands_is_told_without_it() {
+    for (location, told) in [
+        ("https://u:p@ss/w0rd@other/", "to https://other/;"),
+        (
+            "https://other/?k=p%40ss%2fw0rd",
+            "to https://other/?k=[hidden];",
+        ),
+        ("/cDp1OnBAc3MvdzByZA", "to /cDp1On[hidden]A;"),
+    ] {
+        let head = "HTTP/1.1 302 Away\r\ncontent-length: 0";
+        let answer = Raw(format!("{head}\r\nlocation: {location}\r\n\r\n").into_bytes());
+        let server = Server::start(vec![answer]);
+        let mut config = config(&[&server]);
+        config.credentials = Some(Credentials {
+            user: "u".to_owned(),
+            password: Secret::new("p@ss/w0rd".to_owned()),
+        });
+        let error = client(config).check(&never()).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+        server.finish();
+    }
+}
+
+#[test]
 fn the_next_url_is_asked_after_passing_trouble_only() {
     for trouble in [
         Status(503, ""),
