@@ -83,19 +83,25 @@ pub fn explain(error: &Error, names: Names, has_identity: bool) -> String {
 pub fn is_refusal(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(_) => true,
-        Error::AlertReceived(alert) => matches!(
-            alert,
-            Alert::CertificateRequired
-                | Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::AccessDenied
-        ),
+        Error::AlertReceived(alert) => {
+            *alert == Alert::CertificateRequired || is_about_ours(*alert)
+        }
         _ => false,
     }
+}
+
+/// Whether the peer says that it does not accept our certificate.
+fn is_about_ours(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
 }
 
 fn of_certificate(error: &CertificateError, names: Names) -> String {
@@ -165,16 +171,7 @@ fn of_alert(alert: Alert, names: Names, has_identity: bool) -> String {
             "it broke off (HandshakeFailure): it has no cipher, group or signature in common with us ({OURS}), or {}",
             demands_certificate()
         ),
-        Alert::BadCertificate
-        | Alert::UnsupportedCertificate
-        | Alert::CertificateRevoked
-        | Alert::CertificateExpired
-        | Alert::CertificateUnknown
-        | Alert::UnknownCA
-        | Alert::AccessDenied
-        | Alert::DecryptError
-            if has_identity =>
-        {
+        alert if has_identity && (is_about_ours(alert) || alert == Alert::DecryptError) => {
             format!(
                 "it does not accept the client certificate ({}); check {IDENTITY}, and that the peer trusts its authority",
                 name(alert)
