@@ -5,14 +5,13 @@ import http.client
 import json
 import ssl
 import urllib.parse
-from http.server import BaseHTTPRequestHandler
 
 from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
 
 from certificates import Certificates
 from listeners import User
 from peers import PeerError
-from servers import Server, basic_credentials
+from servers import Handler, Server, basic_credentials
 
 # A name in basic authentication must not hold a colon.
 REGISTRY_USER = User("registry key", r"""r=w#4 two ' and " of \ them: ü%20&+@/?==""")
@@ -48,12 +47,10 @@ class Gate:
             raise PeerError("the registry's gate is open to everybody")
 
 
-def handler(gate: Gate, registry: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def handler(gate: Gate, registry: str) -> type[Handler]:
+    class PassingOn(Handler):
         def pass_on(self):
-            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), BODY_MAX))
+            body = self.body(BODY_MAX)
             if basic_credentials(self.headers) != (REGISTRY_USER.name, REGISTRY_USER.secret):
                 gate.turned_away += 1
                 refusal = json.dumps({"error_code": 401, "message": "Unauthorized"}).encode()
@@ -68,14 +65,4 @@ def handler(gate: Gate, registry: str) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = pass_on
 
-        def answer(self, status: int, kind: str, body: bytes):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    return Handler
+    return PassingOn

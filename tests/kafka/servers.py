@@ -38,6 +38,24 @@ class _Http(ThreadingHTTPServer):
             super().finish_request(request, client_address)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Keeps connections open, and quiet about requests."""
+    protocol_version = "HTTP/1.1"
+
+    def body(self, bytes_max: int) -> bytes:
+        return self.rfile.read(min(int(self.headers.get("Content-Length", 0)), bytes_max))
+
+    def answer(self, status: int, kind: str, body: bytes):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 def basic_credentials(headers: Message) -> tuple[str, str]:
     """Name and password of an `Authorization: Basic`; both empty where there is none that can be read."""
     scheme, _, encoded = headers.get("Authorization", "").partition(" ")

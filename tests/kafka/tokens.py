@@ -10,7 +10,6 @@ import math
 import ssl
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from certificates import Certificates, rsa_key
 from listeners import OAUTH_USER, TOKEN_AUDIENCE, TOKEN_SCOPE, TOKEN_SECONDS
-from servers import Server, basic_credentials
+from servers import Handler, Server, basic_credentials
 
 KEY_ID = "key-of-this-run"
 UNSECURED, SIGNED = "/unsecured", "/signed"
@@ -56,44 +55,33 @@ class TokenServer:
                 "e": part(numbers.e.to_bytes(3, "big"))}
 
 
-def handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def handler(server: TokenServer) -> type[Handler]:
+    class Granting(Handler):
         def do_POST(self):
-            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), BODY_MAX)).decode()
-            form = dict(urllib.parse.parse_qsl(body))
+            form = dict(urllib.parse.parse_qsl(self.body(BODY_MAX).decode()))
             # By RFC 6749 2.3.1 both parts are form-encoded before they go into the header; Kafka's own client and
             # librdkafka do not, unless told to.
             known = (OAUTH_USER.name, OAUTH_USER.secret)
             given = basic_credentials(self.headers)
             if self.path not in (UNSECURED, SIGNED):
-                self.answer(404, {"error": "not_found"})
+                self.say(404, {"error": "not_found"})
             elif given != known and tuple(map(urllib.parse.unquote_plus, given)) != known:
-                self.answer(401, {"error": "invalid_client", "error_description": "no such client, or its secret"})
+                self.say(401, {"error": "invalid_client", "error_description": "no such client, or its secret"})
             elif form.get("grant_type") != "client_credentials":
-                self.answer(400, {"error": "unsupported_grant_type"})
+                self.say(400, {"error": "unsupported_grant_type"})
             elif form.get("scope") != TOKEN_SCOPE:
-                self.answer(400, {"error": "invalid_scope"})
+                self.say(400, {"error": "invalid_scope"})
             else:
                 token = server.token(self.path)
                 server.granted.append(token)
-                self.answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS,
-                                  "scope": TOKEN_SCOPE})
+                self.say(200, {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS,
+                               "scope": TOKEN_SCOPE})
 
-        def answer(self, status: int, content: dict[str, object]):
+        def say(self, status: int, content: dict[str, object]):
             server.refused += status != 200
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, "application/json", json.dumps(content).encode())
 
-        def log_message(self, *_):
-            pass
-
-    return Handler
+    return Granting
 
 
 def part(content: bytes) -> str:
