@@ -38,6 +38,13 @@ pub fn check_processor() -> Result<(), MissingInstructions> {
     }
 }
 
+/// Bytes that nobody can foresee, from the operating system. Only for a processor that was checked. `None` where the system has
+/// none to give.
+pub fn random_key() -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    graviola::random::fill(&mut key).ok().map(|()| key)
+}
+
 /// What graviola asserts before its first use (`low/x86_64/cpu.rs`), and what its fast paths assume.
 #[cfg(target_arch = "x86_64")]
 fn instructions() -> [(&'static str, bool); 8] {

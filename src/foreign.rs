@@ -22,6 +22,12 @@ pub fn is_showable(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// What can be shown of foreign words, up to the same length: as part of one line.
+pub fn shown(words: &str) -> String {
+    let showable = words.chars().filter(|&c| is_showable(c));
+    showable.take(WORDS_CHARS_MAX).collect()
+}
+
 /// Foreign words on one line: what cannot be shown becomes a space, runs of spaces become one, the end is cut off.
 pub fn cleaned(words: &str) -> String {
     let one_line = words.replace(|c| !is_showable(c), " ");

@@ -27,13 +27,12 @@ fn exit() -> Exit {
         }
         Command::Check(settings) => {
             start_logging(&settings.common);
-            check::run(&settings, &loaded.warnings)
+            warn(&loaded.warnings);
+            check::run(&settings)
         }
         Command::DryRun(common) => {
             start_logging(&common);
-            for warning in &loaded.warnings {
-                log::warn!("⚠️ {warning}");
-            }
+            warn(&loaded.warnings);
             pipeline::dry_run::run(&common)
         }
         Command::PrintConfig { text, mistakes } => {
@@ -50,6 +49,12 @@ fn exit() -> Exit {
 fn start_logging(common: &Common) {
     // It fails only where there is a logger already.
     let _ = report::log::init(common.log_level, common.log_format);
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        log::warn!("⚠️ {warning}");
+    }
 }
 
 /// A reader that has gone away is no error.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::STEP_TIMEOUT;
 use super::table::{Step, Table};
+use crate::crypto;
 use crate::kafka::client::dialogue::{Dialogue, Heard};
 use crate::kafka::config::{HostPort, ProducerConfig, Sasl};
 use crate::kafka::net::probe::{Probe, look_up};
@@ -47,7 +48,7 @@ impl Broker {
             },
         };
         let nonce_key = match config.sasl {
-            Some(Sasl::Scram(..)) => random_key(),
+            Some(Sasl::Scram(..)) => crypto::random_key(),
             _ => None,
         };
         let (dialogue, first) = Dialogue::begin(config, nonce_key, token, Instant::now());
@@ -139,12 +140,6 @@ fn authenticated(sasl: &Sasl) -> String {
         }
         Sasl::OAuthBearer { .. } => format!("authenticated by {mechanism}"),
     }
-}
-
-/// `None` where the system gives no random numbers; the dialogue then says that it cannot begin.
-fn random_key() -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    graviola::random::fill(&mut key).ok().map(|()| key)
 }
 
 fn resolved(address: &HostPort, found: &[SocketAddr]) -> String {

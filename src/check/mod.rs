@@ -22,11 +22,8 @@ use table::{Step, Table};
 /// How long one step may take.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tries everything and prints what came of it. `warnings` are logged before.
-pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
-    for warning in warnings {
-        log::warn!("⚠️ {warning}");
-    }
+/// Tries everything and prints what came of it.
+pub fn run(settings: &Settings) -> Exit {
     let mut table = Table::new(io::stdout().lock());
     check(settings, &mut table);
     if table.all_hold() {

@@ -8,6 +8,7 @@
 mod transport;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,13 @@ pub fn persistently<T, E>(
         }
         pause = backoff.pause(rng).min(left);
         level = log::Level::Debug;
+    }
+}
+
+/// Says of trouble that it is tried again, unless the program has been told to stop: then it is not.
+pub fn tell_retry(level: log::Level, interrupt: &Receiver<Infallible>, error: &impl fmt::Display) {
+    if !is_stopped(interrupt, Duration::ZERO) {
+        log::log!(level, "⚠️ {error}; retrying");
     }
 }
 

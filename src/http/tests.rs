@@ -106,7 +106,7 @@ fn answer(mut stream: impl Read + Write) {
 }
 
 fn trusting(ca: &[u8]) -> TlsConfig {
-    TlsConfig::new(&pem::roots(ca).unwrap(), None).unwrap()
+    TlsConfig::new(&Roots::Given(pem::certificates(ca).unwrap()), None).unwrap()
 }
 
 #[track_caller]
@@ -153,7 +153,11 @@ fn a_client_certificate_is_shown_and_its_absence_told() {
     assert!(told.contains("demands a client certificate"), "{told}");
     let chain = pem::certificates(CLIENT).unwrap();
     let identity = Identity::new(chain, pem::key(CLIENT_KEY).unwrap());
-    let tls = TlsConfig::new(&pem::roots(CA).unwrap(), Some(&identity)).unwrap();
+    let tls = TlsConfig::new(
+        &Roots::Given(pem::certificates(CA).unwrap()),
+        Some(&identity),
+    )
+    .unwrap();
     let server = Server::with_tls(SERVER, true);
     assert_eq!(server.ask("https", Some(&tls)), Ok(b"ok".to_vec()));
 }

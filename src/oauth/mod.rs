@@ -19,9 +19,7 @@ use zeroize::Zeroizing;
 pub use config::TokenConfig;
 pub use error::{Problem, TokenError};
 
-use crate::http::{
-    self, Backoff, Canceller, Ended, Failure, Timing, is_stopped, percent_encoded, read,
-};
+use crate::http::{self, Backoff, Canceller, Ended, Failure, Timing, percent_encoded, read};
 use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
@@ -105,8 +103,8 @@ impl TokenClient {
         let mut rng = self.rng.fork();
         let attempt = |level| {
             self.fetch().inspect_err(|error| {
-                if error.is_retriable() && !is_stopped(interrupt, Duration::ZERO) {
-                    log::log!(level, "⚠️ {error}; retrying");
+                if error.is_retriable() {
+                    http::tell_retry(level, interrupt, error);
                 }
             })
         };

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::chunk::Chunk;
 use super::shutdown::{Stop, StopReason};
+use crate::crypto;
 use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
 use crate::kafka::config::{ProducerConfig, Sasl};
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
@@ -59,13 +60,12 @@ pub(super) struct ProducerOutcome {
 pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
     let (events_in, events) = bounded(LINK_EVENTS_MAX);
     let mut client = Client::new(inputs.config.clone(), inputs.seed, Instant::now());
-    let mut nonce_key = [0; 32];
-    // Only SCRAM needs it, and only where there is SCRAM is the processor known to do cryptography. Without random numbers the
-    // client itself says what it cannot do.
+    // Only SCRAM needs it, and only where there is SCRAM has the processor been checked. Without random numbers the client itself
+    // says what it cannot do.
     if matches!(inputs.config.sasl, Some(Sasl::Scram(..)))
-        && graviola::random::fill(&mut nonce_key).is_ok()
+        && let Some(key) = crypto::random_key()
     {
-        client.set_nonce_key(nonce_key);
+        client.set_nonce_key(key);
     }
     if let Ok(token) = inputs.tokens.try_recv() {
         client.set_token(token);

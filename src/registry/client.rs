@@ -102,11 +102,7 @@ impl RegistryClient {
     ) -> Result<T, RegistryError> {
         let mut rng = self.rng.fork();
         let round = |level| {
-            let tell = |error: &_| {
-                if !is_stopped(interrupt, Duration::ZERO) {
-                    log::log!(level, "⚠️ {error}; retrying");
-                }
-            };
+            let tell = |error: &_| http::tell_retry(level, interrupt, error);
             self.round(interrupt, tell, &attempt)
         };
         let may_pass = RegistryError::is_retriable;

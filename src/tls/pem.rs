@@ -10,8 +10,6 @@ use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use super::Roots;
-
 /// A client certificate, its chain, and its key. `Debug` does not show the key; this copy of it is wiped when dropped (the
 /// one that rustls works with lives as long as its configuration).
 #[derive(Clone)]
@@ -35,14 +33,6 @@ impl Identity {
         let key = Arc::new(Zeroizing::new(key));
         Self { chain, key }
     }
-}
-
-/// The authorities of a PEM file.
-///
-/// # Errors
-/// As [`certificates`].
-pub fn roots(pem: &[u8]) -> Result<Roots, String> {
-    certificates(pem).map(Roots::Given)
 }
 
 /// All certificates of a PEM file, in its order; never none.

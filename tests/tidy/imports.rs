@@ -56,8 +56,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "src/check",
         &[
-            "check", "kafka", "registry", "oauth", "http", "shoe", "settings", "secret", "foreign",
-            "error",
+            "check", "kafka", "crypto", "registry", "oauth", "http", "shoe", "settings", "secret",
+            "foreign", "error",
         ],
     ),
     ("src/foreign.rs", &[]),
@@ -68,8 +68,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "src/pipeline",
         &[
-            "pipeline", "kafka", "registry", "oauth", "http", "shoe", "report", "settings",
-            "secret", "error",
+            "pipeline", "kafka", "registry", "oauth", "http", "crypto", "shoe", "report",
+            "settings", "secret", "error",
         ],
     ),
 ];

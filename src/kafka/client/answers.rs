@@ -11,7 +11,7 @@ use super::sequence::ProducerIdentity;
 use super::session::{Answer, SessionError};
 use super::trouble::Reason;
 use super::{Client, Phase, TopicCreation};
-use crate::foreign::is_showable;
+use crate::foreign::{is_showable, shown};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::error_code::ProduceAction;
@@ -23,8 +23,6 @@ use crate::kafka::wire::message::{
 const TOPIC_MISSING_MAX: Duration = Duration::from_secs(3);
 /// How long to wait before asking again for a producer id.
 const PRODUCER_ID_BACKOFF: Duration = Duration::from_millis(100);
-/// A broker's own words are not repeated further than this.
-const WORDS_CHARS_MAX: usize = 300;
 /// How many leaders are connected to at the start, before there is a record for any of them: the others are when there is one.
 const CONNECT_AHEAD_MAX: usize = 32;
 /// The longest host name (RFC 1035).
@@ -251,7 +249,7 @@ impl Client {
             code => self.fail(FatalError::TopicNotCreated {
                 topic: self.config.topic.clone(),
                 code,
-                message: created.error_message.as_deref().map(words),
+                message: created.error_message.as_deref().map(shown),
             }),
         }
     }
@@ -332,12 +330,6 @@ impl Client {
             partition.leader = None;
         }
     }
-}
-
-/// What a broker says, as part of one line.
-pub(super) fn words(told: &str) -> String {
-    let showable = told.chars().filter(|&c| is_showable(c));
-    showable.take(WORDS_CHARS_MAX).collect()
 }
 
 /// Whether asking again may help, for requests other than Produce.

@@ -5,12 +5,12 @@
 
 use std::time::Instant;
 
-use super::answers::words;
 use super::event::{DeliveryError, Event, FatalError};
 use super::partition::{BatchId, GivenUp};
 use super::session::{SentBatch, SessionError};
 use super::trouble::Reason;
 use super::{Client, Phase};
+use crate::foreign::shown;
 use crate::kafka::wire::error_code::ProduceAction;
 use crate::kafka::wire::message::{ProduceResponse, ProducedPartition};
 
@@ -131,7 +131,7 @@ impl Client {
         let mut told = outcome.error.to_string();
         if let Some(theirs) = &outcome.error_message {
             told.push_str(": ");
-            told.push_str(&words(theirs));
+            told.push_str(&shown(theirs));
         }
         let message = format!("partition {}: {told}; trying again", outcome.index);
         self.warn(outcome.error.to_string(), message);
@@ -147,7 +147,7 @@ impl Client {
             .into_iter()
             .find_map(|record| record.message);
         let (partition, code) = (outcome.index, outcome.error);
-        let message = outcome.error_message.or(first_words).as_deref().map(words);
+        let message = outcome.error_message.or(first_words).as_deref().map(shown);
         let error = if given_up.may_be_written {
             DeliveryError::OutcomeUnknown {
                 partition,

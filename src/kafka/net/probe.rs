@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::connect::try_one;
 use super::control::Control;
-use super::outbox::{Outbox, SLICES_PER_WRITE_MAX};
+use super::outbox::Outbox;
 use super::reason::{Peer, Reason, connect_words};
 use super::resolve;
 use super::stream::{ReadHalf, Stream, WriteHalf};
 use super::tls::Session;
+use super::writer::write_some;
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::frame::{Deframer, RequestFrame};
 use crate::tls::TlsConfig;
@@ -123,11 +124,9 @@ impl Probe {
         let mut outbox = Outbox::default();
         outbox.push(request);
         while !outbox.is_empty() {
-            let mut slices = [std::io::IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
-            let filled = outbox.gather(&mut slices);
             let written = stream
                 .limit(deadline)
-                .and_then(|()| writer.write_vectored(slices.get(..filled).unwrap_or_default()));
+                .and_then(|()| write_some(writer, &outbox));
             // What the peer said before it cut the connection says more, and is read below.
             let Ok(written) = written else { break };
             let Ok(()) = outbox.advance(written, |_| Ok::<(), std::convert::Infallible>(()));

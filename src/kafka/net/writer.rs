@@ -170,7 +170,8 @@ fn has_been_cut(error: &io::Error) -> bool {
     )
 }
 
-fn write_some(stream: &mut WriteHalf, outbox: &Outbox) -> io::Result<usize> {
+/// Writes what comes next, and says how much of it has left.
+pub(super) fn write_some(stream: &mut WriteHalf, outbox: &Outbox) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
     let filled = outbox.gather(&mut slices);
     stream.write_vectored(slices.get(..filled).unwrap_or_default())

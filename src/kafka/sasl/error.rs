@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::shown;
+use crate::foreign::shown;
 
 /// Of a broker's list no more are kept. There are not so many mechanisms.
 const MECHANISMS_MAX: usize = 20;

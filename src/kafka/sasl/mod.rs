@@ -26,15 +26,13 @@ pub use message::Message;
 pub use nonce::Nonces;
 
 use super::config::{Sasl, ScramHash};
-use crate::foreign::is_showable;
+use crate::foreign::{is_showable, shown};
 use crate::secret::Secret;
 use oauthbearer::OAuthBearer;
 use scram::Scram;
 
 /// A longer challenge is not looked at. The longest that is of use, an error of `OAUTHBEARER`, has some hundred bytes.
 const CHALLENGE_BYTES_MAX: usize = 16 << 10;
-/// A server's own words are not repeated further than this.
-const WORDS_CHARS_MAX: usize = 300;
 
 /// The name under which a mechanism is registered, and which `SaslHandshake` carries.
 pub fn mechanism(sasl: &Sasl) -> &'static str {
@@ -163,11 +161,6 @@ impl fmt::Debug for Exchange {
             .field("mechanism", &self.mechanism)
             .finish_non_exhaustive()
     }
-}
-
-/// A server's words, as part of one line.
-fn shown(words: &str) -> String {
-    showable(words).take(WORDS_CHARS_MAX).collect()
 }
 
 fn showable(words: &str) -> impl Iterator<Item = char> {

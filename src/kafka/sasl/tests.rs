@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::*;
+use crate::foreign::WORDS_CHARS_MAX;
 use crate::kafka::config::Login;
 
 /// What nonces are made of.

@@ -21,6 +21,16 @@ type Given<'a> = Vec<(&'a str, &'a str)>;
 
 const LOGIN: [(&str, &str); 2] = [("KAFKA_API_KEY", "me"), ("KAFKA_API_SECRET", "hunter2")];
 const ENDPOINT: (&str, &str) = ("KAFKA_OAUTH_TOKEN_ENDPOINT_URL", "https://idp/token");
+/// Tokens, an authority of our own and a client certificate.
+const TOKENS_AND_FILES: [(&str, &str); 7] = [
+    LOGIN[0],
+    LOGIN[1],
+    OAUTHBEARER,
+    ENDPOINT,
+    ("KAFKA_SSL_CA_LOCATION", "ca.pem"),
+    ("KAFKA_SSL_CERTIFICATE_LOCATION", "client.pem"),
+    ("KAFKA_SSL_KEY_LOCATION", "client.key"),
+];
 const OAUTHBEARER: (&str, &str) = ("KAFKA_SASL_MECHANISM", "OAUTHBEARER");
 const INHERIT: (&str, &str) = (
     "SCHEMA_REGISTRY_BEARER_AUTH_CREDENTIALS_SOURCE",
@@ -259,15 +269,7 @@ fn what_does_nothing_and_what_travels_in_the_clear_is_warned_about() {
 
 #[test]
 fn peers_that_trust_the_same_share_one_configuration() {
-    let environment = [
-        LOGIN[0],
-        LOGIN[1],
-        OAUTHBEARER,
-        ENDPOINT,
-        ("KAFKA_SSL_CA_LOCATION", "ca.pem"),
-        ("KAFKA_SSL_CERTIFICATE_LOCATION", "client.pem"),
-        ("KAFKA_SSL_KEY_LOCATION", "client.key"),
-    ];
+    let environment = TOKENS_AND_FILES;
     let https = "--registry-url https://r";
     let settings = run_in(&files(), https, &environment);
     let kafka = settings.kafka.tls.unwrap();
@@ -385,16 +387,7 @@ fn all_files_that_are_wrong_are_told_of_at_once() {
 
 #[test]
 fn the_configuration_shows_files_and_urls_and_no_secret() {
-    let environment = [
-        LOGIN[0],
-        LOGIN[1],
-        OAUTHBEARER,
-        ENDPOINT,
-        ("KAFKA_SSL_CA_LOCATION", "ca.pem"),
-        ("KAFKA_SSL_CERTIFICATE_LOCATION", "client.pem"),
-        ("KAFKA_SSL_KEY_LOCATION", "client.key"),
-        ("KAFKA_OAUTH_EXTENSIONS", "a=b"),
-    ];
+    let environment = [&TOKENS_AND_FILES[..], &[("KAFKA_OAUTH_EXTENSIONS", "a=b")]].concat();
     let (text, mistakes) = config(&files(), "", &environment);
     assert!(mistakes.is_empty(), "{mistakes}");
     for (variable, shown) in [

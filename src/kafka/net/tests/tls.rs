@@ -33,13 +33,13 @@ pub(super) const GARBAGE: &[u8] = b"\x17\x03\x03\x00\x10not what it says";
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
 
 pub(super) fn trusting(ca: Pem) -> TlsConfig {
-    TlsConfig::new(&pem::roots(ca.bytes()).unwrap(), None).unwrap()
+    TlsConfig::new(&Roots::Given(pem::certificates(ca.bytes()).unwrap()), None).unwrap()
 }
 
 fn with_identity(certificate: Pem, key: Pem) -> TlsConfig {
     let chain = pem::certificates(certificate.bytes()).unwrap();
     let identity = Identity::new(chain, pem::key(key.bytes()).unwrap());
-    let roots = pem::roots(certificates::ca().bytes()).unwrap();
+    let roots = Roots::Given(pem::certificates(certificates::ca().bytes()).unwrap());
     TlsConfig::new(&roots, Some(&identity)).unwrap()
 }
 
