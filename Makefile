@@ -44,7 +44,7 @@ planted: ## Plant defects in a copy of the client, one by one, and demand that t
 	@CARGO=$(CARGO) python3 -B tests/simulation/planted/main.py
 
 test-kafka: build ## Test against a real Apache Kafka and registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
-	@tests/kafka/run $(CASES)
+	@tests/kafka/run cases $(CASES)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

@@ -10,7 +10,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistry
 
 from certificates import Certificates
 from listeners import User
-from peers import PeerError
+from peers.processes import PeerError
 from servers import Handler, Server, basic_credentials
 
 # A name in basic authentication must not hold a colon.

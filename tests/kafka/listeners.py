@@ -1,4 +1,4 @@
-"""The ways into the one broker: each of its listeners, who may enter, and how a client is told to.
+"""The ways into a broker: each of its listeners, who may enter, and how a client is told to.
 
 Everything that broker, librdkafka and the program under test must agree on stands here once: protocols, mechanisms,
 users. The secrets hold what users' secrets hold and what each layer of quoting would trip over.
@@ -16,6 +16,7 @@ SESSION_MS = 4_000
 TOKEN_SECONDS = 5
 TOKEN_SCOPE = "produce shoes"
 TOKEN_AUDIENCE = "kafka"
+TOKEN_ISSUER = "https://identity.example"
 OAUTH_PACKAGE = "org.apache.kafka.common.security.oauthbearer"
 
 
@@ -39,6 +40,7 @@ class Listener:
     protocol: str
     mechanisms: tuple[str, ...] = ()
     host: str = "127.0.0.1"  # as advertised: clients verify the certificate against it
+    bound: str = "127.0.0.1"
     properties: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,6 +57,9 @@ class Listener:
         return {prefix + name: value for name, value in (ours | self.properties).items()}
 
 
+PLAINTEXT = Listener("PLAINTEXT", "PLAINTEXT")
+
+
 def jaas(mechanism: str) -> str:
     if mechanism == PLAIN:
         module, options = "plain.PlainLoginModule", {f"user_{PLAIN_USER.name}": PLAIN_USER.secret}
@@ -68,13 +73,13 @@ def jaas(mechanism: str) -> str:
     return f"org.apache.kafka.common.security.{module} required{quoted};"
 
 
-def scram_users() -> list[str]:
+def scram_users() -> tuple[str, ...]:
     """What StorageTool's --add-scram takes."""
-    return [f'{mechanism}=[name="{SCRAM_USER.name}",password="{SCRAM_USER.secret}"]'
-            for mechanism in (SCRAM_256, SCRAM_512)]
+    return tuple(f'{mechanism}=[name="{SCRAM_USER.name}",password="{SCRAM_USER.secret}"]'
+                 for mechanism in (SCRAM_256, SCRAM_512))
 
 
-def all_listeners(certificates: Certificates, keys_url: str) -> list[Listener]:
+def all_listeners(certificates: Certificates, keys_url: str) -> tuple[Listener, ...]:
     """Every way in, the broken ones too. `keys_url` leads to the keys that tokens are signed with."""
     elliptic = {"ssl.keystore.location": str(certificates.server_elliptic)}
     session = {f"{mechanism.lower()}.connections.max.reauth.ms": str(SESSION_MS) for mechanism in PASSWORDS}
@@ -82,9 +87,10 @@ def all_listeners(certificates: Certificates, keys_url: str) -> list[Listener]:
                  f"{OAUTH_PACKAGE}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"}
     signed = {"oauthbearer.sasl.server.callback.handler.class": f"{OAUTH_PACKAGE}.OAuthBearerValidatorCallbackHandler",
               "sasl.oauthbearer.jwks.endpoint.url": keys_url,
-              "sasl.oauthbearer.expected.audience": TOKEN_AUDIENCE}
-    return [
-        Listener("PLAINTEXT", "PLAINTEXT"),
+              "sasl.oauthbearer.expected.audience": TOKEN_AUDIENCE,
+              "sasl.oauthbearer.expected.issuer": TOKEN_ISSUER}
+    return (
+        PLAINTEXT,
         Listener("SSL", "SSL", properties={"ssl.client.auth": "requested"}),
         # With TLS 1.2 and an elliptic key, so that both are tried somewhere.
         Listener("MUTUAL", "SSL", properties=elliptic | {"ssl.client.auth": "required",
@@ -97,7 +103,7 @@ def all_listeners(certificates: Certificates, keys_url: str) -> list[Listener]:
         Listener("OAUTH_SSL", "SASL_SSL", (OAUTHBEARER,), properties=signed),
         Listener("ELSEWHERE", "SSL", properties={"ssl.keystore.location": str(certificates.server_elsewhere)}),
         Listener("EXPIRED", "SSL", properties={"ssl.keystore.location": str(certificates.server_expired)}),
-    ]
+    )
 
 
 def common_properties(certificates: Certificates) -> dict[str, str]:

@@ -14,7 +14,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers import dying_with_this_process
+from peers.processes import dying_with_this_process
 
 RUN_TIMEOUT_S = 120
 ERROR = " ERROR "  # as LOG_FORMAT=full has it, which is the default where there is no terminal

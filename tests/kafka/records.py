@@ -86,17 +86,6 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
         consumer.close()
 
 
-def end_offset(bootstrap: str, topic: str) -> int:
-    """How many records the topic holds, as its end offsets say; 0 while there is no topic."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
-    try:
-        metadata = consumer.list_topics(topic, timeout=READ_TIMEOUT_S).topics[topic]
-        return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=READ_TIMEOUT_S)[1]
-                   for p in metadata.partitions)
-    finally:
-        consumer.close()
-
-
 def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: int, *, partitions: int,
             keyed: bool, started_ms: int, ended_ms: int):
     """Every record is one of the shoes (JSON lines, in order), each shoe is there once, all as the contract says."""

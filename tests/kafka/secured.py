@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from certificates import Certificates, ClientCertificate
 from listeners import OAUTHBEARER, PASSWORDS, PLAIN, SCRAM_256, SCRAM_512, Access, User, user_of
-from peers import Kafka, PeerError
+from peers.cluster import Cluster
+from peers.processes import PeerError
 from tokens import TokenServer
 
 TOPIC = "set_up"
@@ -21,7 +22,7 @@ WRONG = "wrong-" * 3
 
 
 class Secured:
-    def __init__(self, kafka: Kafka, certificates: Certificates, tokens: TokenServer):
+    def __init__(self, kafka: Cluster, certificates: Certificates, tokens: TokenServer):
         self.kafka, self.certificates, self.tokens = kafka, certificates, tokens
 
     def access(self, name: str, mechanism: str = "", *, client: ClientCertificate | None = None) -> Access:

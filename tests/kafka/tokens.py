@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from certificates import Certificates, rsa_key
-from listeners import OAUTH_USER, TOKEN_AUDIENCE, TOKEN_SCOPE, TOKEN_SECONDS
+from listeners import OAUTH_USER, TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_SCOPE, TOKEN_SECONDS
 from servers import Handler, Server, basic_credentials
 
 KEY_ID = "key-of-this-run"
@@ -42,7 +42,7 @@ class TokenServer:
         now = time.time()
         # In whole seconds, but never good for less than `expires_in` says.
         claims = {"sub": OAUTH_USER.name, "iat": int(now), "exp": math.ceil(now) + TOKEN_SECONDS,
-                  "scope": TOKEN_SCOPE.split(), "aud": TOKEN_AUDIENCE}
+                  "scope": TOKEN_SCOPE.split(), "aud": TOKEN_AUDIENCE, "iss": TOKEN_ISSUER}
         head = {"alg": "none"} if path == UNSECURED else {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}
         text = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
         signature = b"" if path == UNSECURED else self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -2,20 +2,18 @@
 
 import re
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from gate import Gate
-from peers import Registry, wait_until
+from peers.registry import Registry
+from peers.topics import Topics
 from program import Outcome, Program
-from records import Schema, compare, end_offset, read_topic
+from records import Schema, compare, read_topic
 from secured import Secured
 
 PARTITIONS = 6
 COUNT = 20_000
 SEED = 20_241_124
-TOPIC_TIMEOUT_S = 30
 DUMPED_BATCH = re.compile(
     r"baseOffset: (?P<base>\d+) lastOffset: (?P<last>\d+) count: (?P<count>\d+) baseSequence: (?P<sequence>-?\d+)"
     r".* producerId: (?P<producer>-?\d+) .*compresscodec: (?P<codec>\w+) .*isvalid: (?P<valid>\w+)")
@@ -30,24 +28,10 @@ class Bench:
         self.schema_text = schema_text
         self.schema = Schema(schema_text)
         self.schemas = SchemaRegistryClient({"url": registry.url})
-        self.admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
+        self.topics = Topics(self.kafka)
 
     def create(self, topic: str):
-        [made] = self.admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values()
-        made.result(TOPIC_TIMEOUT_S)
-        # The controller's word is not the broker's, and its metadata are not its logs: wait until every leader leads.
-        wait_until(f"{topic} has leaders", lambda: self._is_led(topic), TOPIC_TIMEOUT_S)
-
-    def _is_led(self, topic: str) -> bool:
-        found = self.admin.list_topics(topic, timeout=TOPIC_TIMEOUT_S).topics[topic]
-        if len(found.partitions) < PARTITIONS or any(p.leader < 0 for p in found.partitions.values()):
-            return False
-        try:
-            return end_offset(self.kafka.bootstrap, topic) == 0
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
-                raise
-            return False
+        self.topics.create(topic, PARTITIONS)
 
     def settings(self, topic: str, **more: object) -> dict[str, object]:
         return {
@@ -90,6 +74,6 @@ class Bench:
         batches = {}
         for partition in range(PARTITIONS):
             files = ",".join(map(str, self.kafka.segments(topic, partition)))
-            text = self.kafka.tool("org.apache.kafka.tools.DumpLogSegments", "--deep-iteration", "--files", files)
+            text = self.kafka.tool(self.kafka.release.dump_log_segments, "--deep-iteration", "--files", files)
             batches[partition] = [found.groupdict() for found in DUMPED_BATCH.finditer(text)]
         return batches

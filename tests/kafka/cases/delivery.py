@@ -6,9 +6,10 @@ from confluent_kafka.schema_registry import Schema as RegisteredSchema
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from cases.bench import COUNT, PARTITIONS, TOPIC_TIMEOUT_S, Bench
-from peers import wait_until
-from records import end_offset, read_topic
+from cases.bench import COUNT, PARTITIONS, Bench
+from peers.processes import wait_until
+from peers.topics import end_offset
+from records import read_topic
 
 COUNT_LARGE = 1_000_000
 PROGRESS_TIMEOUT_S = 30
@@ -98,8 +99,8 @@ def acks_0_delivers_everything_to_a_healthy_broker(bench: Bench, topic: str):
 def a_missing_topic_is_created_when_asked_for(bench: Bench, topic: str):
     outcome = bench.produce(topic, KAFKA_CREATE_TOPIC=f"{PARTITIONS}:1")
     outcome.expect_all_delivered(COUNT)
-    found = bench.admin.list_topics(topic, timeout=TOPIC_TIMEOUT_S).topics[topic]
-    assert len(found.partitions) == PARTITIONS, f"created with {len(found.partitions)} partitions"
+    found = bench.topics.partitions(topic)
+    assert len(found) == PARTITIONS, f"created with {len(found)} partitions"
     bench.verify(topic, outcome, COUNT)
 
 
@@ -107,7 +108,7 @@ def a_missing_topic_is_refused_with_its_name(bench: Bench, topic: str):
     outcome = bench.produce(topic)
     outcome.expect_refusal(topic, "topic")
     assert outcome.ledger.acknowledged == 0
-    assert topic not in bench.admin.list_topics(timeout=TOPIC_TIMEOUT_S).topics, "it created the topic nevertheless"
+    assert not bench.topics.exists(topic), "it created the topic nevertheless"
 
 
 def a_registered_schema_is_used_without_registering(bench: Bench, topic: str):

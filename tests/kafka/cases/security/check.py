@@ -6,7 +6,7 @@ from cases.bench import Bench
 from cases.security.common import show
 from gate import REGISTRY_USER
 from listeners import PLAIN, PLAIN_USER, Access, User
-from records import end_offset
+from peers.topics import end_offset
 
 PASSED, FAILED = "✅", "❌"
 # What is tried, in the order of the contract, by a word of each.
@@ -53,7 +53,7 @@ def a_port_that_nobody_listens_on_fails_the_check_of_tcp(bench: Bench, topic: st
 
 def a_missing_topic_fails_the_check_of_the_topic(bench: Bench, topic: str):
     expect_failure(check(bench, topic, bench.secured.access("SASL_SSL", PLAIN)), "topic", topic)
-    assert topic not in bench.admin.list_topics(timeout=30).topics, "it created the topic"
+    assert not bench.topics.exists(topic), "it created the topic"
 
 
 def a_wrong_password_of_the_registry_fails_its_check(bench: Bench, topic: str):

@@ -1,0 +1,46 @@
+"""One node of the newest release with every way in, and a registry: what the program delivers, and how it comes in."""
+
+import contextlib
+from typing import Iterator
+
+from cases import delivery
+from cases.bench import Bench
+from cases.security import check, oauth, refusals, registry, sasl, tls
+from cases.suite import Suite
+from certificates import Certificates
+from context import SCHEMA, Context, timed
+from gate import Gate
+from listeners import all_listeners, common_properties, scram_users
+from peers.cluster import Cluster
+from peers.registry import PROFILE as REGISTRY
+from peers.registry import Registry
+from peers.releases import NEWEST
+from secured import Secured
+from tokens import TokenServer
+
+
+@contextlib.contextmanager
+def bench(context: Context) -> Iterator[Bench]:
+    home = context.home / "single"
+    jars, apicurio = context.jars(NEWEST.profile), context.jars(REGISTRY)
+    certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
+    tokens = TokenServer(home, certificates)
+    kafka = Cluster(NEWEST, jars, home / "kafka", listeners=all_listeners(certificates, tokens.keys.as_uri()),
+                    properties=common_properties(certificates), scram_users=scram_users())
+    registry_peer = Registry(apicurio, home / "registry")
+    try:
+        timed("Kafka started", kafka.start)
+        timed("Registry started", registry_peer.start)
+        secured = Secured(kafka, certificates, tokens)
+        timed("Every way into Kafka tried with librdkafka", secured.prove)
+        gate = Gate(registry_peer.url, certificates)
+        gate.prove()
+        yield Bench(secured, registry_peer, gate, context.program("single/program"), SCHEMA.read_text())
+    finally:
+        kafka.stop()
+        registry_peer.stop()
+
+
+SUITE = Suite("single", bench,
+              one_by_one=(*delivery.CASES, *sasl.CASES, *tls.CASES, *oauth.CASES, *registry.CASES, *check.CASES),
+              together=(*refusals.REFUSALS, *oauth.REFUSALS, *registry.REFUSALS, *check.REFUSALS))

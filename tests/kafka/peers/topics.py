@@ -1,0 +1,70 @@
+"""Topics by librdkafka's admin client: made, waited for, asked who leads and who is in step."""
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from peers.cluster import Cluster
+from peers.processes import wait_until
+
+TIMEOUT_S = 30
+IN_STEP_TIMEOUT_S = 120
+
+
+class Topics:
+    def __init__(self, cluster: Cluster):
+        self.cluster = cluster
+        self.admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+
+    def create(self, topic: str, partitions: int, replicas: int | None = None, **config: object):
+        """Returns when every partition has a leader that leads. The configuration's names have `_` for `.`."""
+        if replicas is None:
+            replicas = len(self.cluster.nodes)
+        settings = {name.replace("_", "."): str(value) for name, value in config.items()}
+        [made] = self.admin.create_topics([NewTopic(topic, partitions, replicas, config=settings)]).values()
+        made.result(TIMEOUT_S)
+        # The controller's word is not the broker's, and its metadata are not its logs: wait until every leader leads.
+        wait_until(f"{topic} has leaders", lambda: self._is_led(topic, partitions), TIMEOUT_S)
+
+    def _is_led(self, topic: str, partitions: int) -> bool:
+        found = self.partitions(topic)
+        if len(found) < partitions or any(each.leader < 0 for each in found.values()):
+            return False
+        try:
+            return end_offset(self.cluster.bootstrap, topic) == 0
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            return False
+
+    def exists(self, topic: str) -> bool:
+        return topic in self.admin.list_topics(timeout=TIMEOUT_S).topics
+
+    def partitions(self, topic: str) -> dict:
+        """By number: objects with `leader`, `replicas` and `isrs`."""
+        return self.admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+
+    def leader(self, topic: str, partition: int = 0) -> int:
+        """The node's number; -1 if there is none just now."""
+        return self.partitions(topic)[partition].leader
+
+    def wait_until_in_step(self, topic: str):
+        """Every replica of every partition is in sync, and every partition has a leader."""
+        def in_step() -> bool:
+            try:
+                found = self.partitions(topic)
+            except KafkaException:
+                return False
+            return bool(found) and all(each.leader >= 0 and set(each.isrs) == set(each.replicas)
+                                       for each in found.values())
+        wait_until(f"all replicas of {topic} are in sync", in_step, IN_STEP_TIMEOUT_S)
+
+
+def end_offset(bootstrap: str, topic: str) -> int:
+    """How many records the topic holds, as its end offsets say; 0 while there is no topic."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
+    try:
+        metadata = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT_S)[1]
+                   for p in metadata.partitions)
+    finally:
+        consumer.close()
