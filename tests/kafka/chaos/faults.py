@@ -1,0 +1,175 @@
+"""What can befall a cluster of three while a producer is at work, each fault a function of the stage.
+
+A fault strikes once or several times, undoes what it did, and returns when every replica is in sync again. Each strike
+is noted with the moments at which it began and at which its cause was gone. To be called by the main thread only: it
+starts processes (see `dying_with_this_process`).
+"""
+
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Callable, Iterator
+
+from chaos.network import Network
+from peers.cluster import Cluster, Node
+from peers.processes import wait_until
+from peers.topics import Topics
+
+FROZEN_S = 20
+CUT_S = 30
+SLOW_S = 30
+SLOW_KBIT_PER_S = 3_000
+DOWN_S = 5
+FAILOVER_TIMEOUT_S = 60
+MOVE_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Wall-clock time, as the brokers stamp records with it."""
+
+    began_ms: int
+    mended_ms: int
+
+
+@dataclass
+class Stage:
+    """Where a trial takes place: what a fault may lay its hands on."""
+
+    cluster: Cluster
+    topics: Topics
+    topic: str
+    network: Network | None = None
+    strikes: list[Strike] = field(default_factory=list)
+
+    def leader(self) -> Node:
+        """The node that leads partition 0."""
+        wait_until(f"{self.topic} has a leader", lambda: self.topics.leader(self.topic) > 0, FAILOVER_TIMEOUT_S)
+        return self.cluster.node(self.topics.leader(self.topic))
+
+    def wait_until_another_leads(self, node: Node):
+        wait_until(f"another node than {node.number} leads {self.topic}",
+                   lambda: self.topics.leader(self.topic) not in (-1, node.number), FAILOVER_TIMEOUT_S)
+
+    def wait_until_whole(self):
+        self.topics.wait_until_in_step(self.topic)
+
+    @contextmanager
+    def strike(self) -> Iterator[None]:
+        """Around what hurts, until its cause is gone."""
+        began_ms = now_ms()
+        yield
+        self.strikes.append(Strike(began_ms, now_ms()))
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str  # as the table has it
+    slug: str  # as the command line and topics have it
+    act: Callable[[Stage], None]
+    rounds: int = 1
+    needs_network: bool = False
+
+    def strike(self, stage: Stage, rounds: int | None = None):
+        for _ in range(rounds or self.rounds):
+            self.act(stage)
+            stage.wait_until_whole()
+
+
+def terminate_leader(stage: Stage):
+    """In order: the node hands its leaderships over before it ends."""
+    node = stage.leader()
+    with stage.strike():
+        node.terminate()
+        node.start()
+
+
+def kill_leader(stage: Stage):
+    """Without a word; back only when the cluster has found out and another node leads."""
+    node = stage.leader()
+    with stage.strike():
+        node.kill()
+        stage.wait_until_another_leads(node)
+        node.start()
+
+
+def restart_all_in_turn(stage: Stage):
+    for node in stage.cluster.nodes:
+        with stage.strike():
+            node.terminate()
+            node.start()
+        stage.wait_until_whole()
+
+
+def freeze_leader(stage: Stage):
+    node = stage.leader()
+    with stage.strike():
+        node.freeze()
+        time.sleep(FROZEN_S)
+        node.thaw()
+
+
+def kill_all(stage: Stage):
+    with stage.strike():
+        for node in stage.cluster.nodes:
+            node.kill()
+        time.sleep(DOWN_S)
+        for node in stage.cluster.nodes:
+            node.launch()
+        for node in stage.cluster.nodes:
+            node.wait_until_it_answers()
+
+
+def move_leaders(stage: Stage):
+    """Each partition's leader loses its replica to the two others, and gets it back at the end of the line."""
+    before = {number: partition.leader for number, partition in stage.topics.partitions(stage.topic).items()}
+    followers = {number: [each for each in partition.replicas if each != before[number]]
+                 for number, partition in stage.topics.partitions(stage.topic).items()}
+    with stage.strike():
+        reassign(stage, followers)
+        wait_until("every leader has moved", lambda: all(
+            partition.leader not in (-1, before[number])
+            for number, partition in stage.topics.partitions(stage.topic).items()), MOVE_TIMEOUT_S)
+    reassign(stage, {number: [*followers[number], before[number]] for number in before})
+    replicas = len(stage.cluster.nodes)
+    wait_until("every partition has all replicas", lambda: all(
+        len(partition.isrs) == replicas for partition in stage.topics.partitions(stage.topic).values()),
+        MOVE_TIMEOUT_S)
+
+
+def reassign(stage: Stage, replicas: dict[int, list[int]]):
+    plan = stage.cluster.home / "reassignment.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": stage.topic, "partition": number, "replicas": nodes} for number, nodes in replicas.items()]}))
+    stage.cluster.tool("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "--bootstrap-server",
+                       stage.cluster.bootstrap, "--reassignment-json-file", str(plan), "--execute")
+
+
+def cut_network(stage: Stage):
+    with stage.strike():
+        stage.network.cut()
+        time.sleep(CUT_S)
+        stage.network.mend()
+
+
+def slow_network(stage: Stage):
+    with stage.strike():
+        stage.network.slow_down(SLOW_KBIT_PER_S)
+        time.sleep(SLOW_S)
+        stage.network.speed_up()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+TERMINATE = Fault("leader SIGTERM", "terminate", terminate_leader, rounds=5)
+KILL = Fault("leader SIGKILL", "kill", kill_leader, rounds=5)
+ROLL = Fault("rolling restart", "roll", restart_all_in_turn, rounds=2)
+FREEZE = Fault(f"leader SIGSTOP {FROZEN_S} s", "freeze", freeze_leader)
+KILL_ALL = Fault("all three SIGKILL", "kill-all", kill_all)
+MOVE = Fault("leaders moved by reassignment", "move", move_leaders, rounds=3)
+CUT = Fault(f"network cut {CUT_S} s", "cut", cut_network, needs_network=True)
+SLOW = Fault(f"network at {SLOW_KBIT_PER_S // 1000} Mbit/s {SLOW_S} s", "slow", slow_network, needs_network=True)
+FAULTS = (TERMINATE, KILL, ROLL, FREEZE, KILL_ALL, MOVE, CUT, SLOW)
