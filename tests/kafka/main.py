@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Iterator
 
 from cases.runner import run_cases
+from chaos.faults import FAULTS
+from chaos.rivals import all_rivals
+from chaos.trials import BRIEF, WHOLE, run_chaos
 from context import Context
 from peers.cluster import Cluster
 from peers.releases import NEWEST, RELEASES, release_of
+
+FAULTS_BY_NAME = {fault.slug: fault for fault in FAULTS}
 
 
 def main() -> int:
@@ -23,6 +28,12 @@ def main() -> int:
     mode = modes.add_parser("cases", help="run all cases, or those whose name contains one of the words")
     mode.add_argument("words", nargs="*", metavar="WORD")
     mode.set_defaults(act=lambda context, arguments: run_cases(context, arguments.words))
+    mode = modes.add_parser("chaos", help="let faults strike a cluster of three while producers are at work")
+    mode.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(map(str, FAULTS_BY_NAME))}; all")
+    mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
+    mode.add_argument("--without-rivals", action="store_true", help="only our program")
+    mode.add_argument("--brief", action="store_true", help="one round of each fault, as soon as it goes")
+    mode.set_defaults(act=chaos)
     mode = modes.add_parser("cluster", help="start a cluster, tell its address, stop it when interrupted")
     mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
     mode.add_argument("--nodes", type=int, default=1)
@@ -32,6 +43,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with run_folder(arguments.cache) as home:
         return arguments.act(Context(arguments.binary, arguments.cache, home), arguments)
+
+
+def chaos(context: Context, arguments: argparse.Namespace) -> int:
+    unknown = [name for name in arguments.faults if name not in FAULTS_BY_NAME]
+    if unknown:
+        sys.exit(f"no fault {', '.join(unknown)}; there are {', '.join(FAULTS_BY_NAME)}")
+    faults = [FAULTS_BY_NAME[name] for name in arguments.faults] or list(FAULTS_BY_NAME.values())
+    rivals = [] if arguments.without_rivals else all_rivals(context)
+    return run_chaos(context, release_of(arguments.release), faults, rivals, BRIEF if arguments.brief else WHOLE)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from peers.processes import dying_with_this_process
 
@@ -97,11 +98,18 @@ class Program:
         self.home = home.resolve()
         self.home.mkdir(parents=True)
 
-    def start(self, settings: dict[str, object], *arguments: str, folder: Path | None = None) -> "Run":
-        return Run(self, settings, arguments, folder or self.home)
+    def start(self, settings: dict[str, object], *arguments: str, folder: Path | None = None,
+              wrapped: Callable[[list[str]], list[str]] = list) -> "Run":
+        """`wrapped` makes the command of another one that runs it and, itself, becomes it (such as `nsenter`)."""
+        return Run(self, settings, wrapped([str(self.binary), *arguments]), folder or self.home)
 
     def run(self, settings: dict[str, object], *arguments: str, folder: Path | None = None) -> Outcome:
         return self.start(settings, *arguments, folder=folder).finish()
+
+    def version(self) -> str:
+        done = subprocess.run([self.binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=RUN_TIMEOUT_S, check=True)
+        return done.stdout.split()[1]
 
     def folder(self, name: str) -> Path:
         """A working directory for one case."""
@@ -125,11 +133,11 @@ class Program:
 class Run:
     """A run that has begun. `finish` must be called; it ends the process at the latest after RUN_TIMEOUT_S."""
 
-    def __init__(self, program: Program, settings: dict[str, object], arguments: tuple[str, ...], folder: Path):
+    def __init__(self, program: Program, settings: dict[str, object], command: list[str], folder: Path):
         self.log = program.home / f"{time.time_ns()}.log"
         self.started_ms = time.time_ns() // 1_000_000
         with open(self.log, "wb") as output:
-            self.popen = subprocess.Popen([program.binary, *arguments], env=environment(settings), cwd=folder,
+            self.popen = subprocess.Popen(command, env=environment(settings), cwd=folder,
                                           stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=dying_with_this_process())
 

@@ -23,7 +23,7 @@ READ_BATCH = 10_000
 READ_TIMEOUT_S = 60
 FAULTS_SHOWN_MAX = 5
 CLOCK_TOLERANCE_MS = 1_000
-TIMESTAMP_CREATE_TIME = 1
+TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME = 1, 2
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
 
 
 def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: int, *, partitions: int,
-            keyed: bool, started_ms: int, ended_ms: int):
+            keyed: bool, started_ms: int, ended_ms: int, timestamp_type: int = TIMESTAMP_CREATE_TIME):
     """Every record is one of the shoes (JSON lines, in order), each shoe is there once, all as the contract says."""
     faults = Faults()
     faults.check(len(records) == len(shoes), "Kafka holds {} records and not {}", len(records), len(shoes))
@@ -118,7 +118,7 @@ def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: 
         faults.check(record.offset == last_offset[record.partition] + 1, "{}: offset after {}", where,
                      last_offset[record.partition])
         last_offset[record.partition] = record.offset
-        faults.check(record.timestamp_type == TIMESTAMP_CREATE_TIME
+        faults.check(record.timestamp_type == timestamp_type
                      and started_ms - CLOCK_TOLERANCE_MS <= record.timestamp_ms <= ended_ms + CLOCK_TOLERANCE_MS,
                      "{}: timestamp {} (type {}) outside of {} to {}", where, record.timestamp_ms,
                      record.timestamp_type, started_ms, ended_ms)

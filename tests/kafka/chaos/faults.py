@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Callable, Iterator
 
-from chaos.network import Network
+from chaos.network import NEAR_ADDRESS, Network
+from listeners import PLAINTEXT, Listener
 from peers.cluster import Cluster, Node
 from peers.processes import wait_until
 from peers.topics import Topics
 
+# Where a producer at the far end of the network comes in.
+FAR_LISTENER = Listener("FAR_END", "PLAINTEXT", host=NEAR_ADDRESS, bound=NEAR_ADDRESS)
 FROZEN_S = 20
 CUT_S = 30
 SLOW_S = 30
@@ -40,8 +43,18 @@ class Stage:
     cluster: Cluster
     topics: Topics
     topic: str
+    partitions: int
     network: Network | None = None
     strikes: list[Strike] = field(default_factory=list)
+
+    @property
+    def bootstrap(self) -> str:
+        """Where the producer is to find the cluster."""
+        return self.cluster.addresses[FAR_LISTENER.name if self.network else PLAINTEXT.name]
+
+    def wrapped(self, command: list[str]) -> list[str]:
+        """The command that runs the producer where it is to be: at the far end of the network, if there is one."""
+        return self.network.far_command(command) if self.network else command
 
     def leader(self) -> Node:
         """The node that leads partition 0."""
@@ -70,6 +83,9 @@ class Fault:
     act: Callable[[Stage], None]
     rounds: int = 1
     needs_network: bool = False
+
+    def description(self) -> str:
+        return f"{self.name} ×{self.rounds}" if self.rounds > 1 else self.name
 
     def strike(self, stage: Stage, rounds: int | None = None):
         for _ in range(rounds or self.rounds):

@@ -17,8 +17,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Registry:
-    def __init__(self, jars: Path, home: Path):
+    def __init__(self, jars: Path, home: Path, host: str = "127.0.0.1"):
         self.jars = jars
+        self.host = host
         self.home = home.resolve()
         self.home.mkdir(parents=True)
         self.process: Process | None = None
@@ -36,9 +37,9 @@ class Registry:
 
     def _start(self):
         [port] = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
+        self.url = f"http://{self.host}:{port}/apis/ccompat/v7"
         [jar] = self.jars.glob("*-runner.jar")
-        env = dict(os.environ, QUARKUS_HTTP_HOST="127.0.0.1", QUARKUS_HTTP_PORT=str(port), QUARKUS_LOG_LEVEL="WARN")
+        env = dict(os.environ, QUARKUS_HTTP_HOST=self.host, QUARKUS_HTTP_PORT=str(port), QUARKUS_LOG_LEVEL="WARN")
         command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true", "-jar", str(jar)]
         self.process = Process("registry", command, self.home / "registry.log", env, self.home)
         wait_until(f"the registry answers at {self.url}", self._answers, START_TIMEOUT_S, self.process)

@@ -1,0 +1,2 @@
+class Rival: pass
+def all_rivals(context): return []

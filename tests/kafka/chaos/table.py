@@ -1,0 +1,37 @@
+"""The outcome of the trials as a table in Markdown."""
+
+from dataclasses import dataclass
+
+from chaos.contestants import Contestant
+from chaos.faults import Fault
+from chaos.verdict import Verdict
+
+HEAD = ("fault", "producer", "messages", "not delivered", "lost", "duplicated", "reordered", "longest stall",
+        "recovery")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Either a verdict, with what is wrong with it, or the reason why there is none."""
+
+    fault: Fault
+    contestant: Contestant
+    verdict: Verdict | None = None
+    failure: str = ""
+    skipped: str = ""
+
+
+def table(results: list[Result]) -> str:
+    rows = [HEAD, ("---",) * 2 + ("---:",) * (len(HEAD) - 2), *map(cells, results)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def cells(result: Result) -> tuple[str, ...]:
+    producer = f"{result.contestant.name} {result.contestant.version}"
+    verdict = result.verdict
+    if verdict is None:
+        return (result.fault.description(), producer, f"SKIPPED: {result.skipped}", *[""] * (len(HEAD) - 3))
+    counts = (verdict.messages, verdict.messages - verdict.acknowledged, verdict.lost, verdict.duplicated,
+              verdict.reordered)
+    return (result.fault.description(), producer, *map(str, counts), f"{verdict.longest_stall_s:.1f} s",
+            f"{verdict.recovery_s:.1f} s")

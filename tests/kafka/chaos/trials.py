@@ -1,0 +1,125 @@
+"""Puts producers on the stage, lets faults strike, and tells what came of it in one table.
+
+For our program a trial fails where anything is lost, there twice or out of order, where what is there is not what was
+made, and where a message failed: no fault here lasts as long as `KAFKA_DELIVERY_TIMEOUT`. What becomes of the messages
+of other producers is told, and judged by nobody.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+
+from chaos import network
+from chaos.contestants import Contestant, Ours
+from chaos.faults import FAR_LISTENER, FAULTS, FREEZE, KILL, Fault, Stage
+from chaos.network import NEAR_ADDRESS, Network
+from chaos.rivals import Rival
+from chaos.table import Result, table
+from chaos.verdict import Appended, Verdict, judge
+from context import SCHEMA, Context, timed
+from listeners import PLAINTEXT
+from peers.cluster import Cluster
+from peers.processes import wait_until
+from peers.registry import PROFILE as REGISTRY
+from peers.registry import Registry
+from peers.releases import Release
+from peers.topics import Topics, end_offset
+from records import read_topic
+
+NODES = 3
+PARTITIONS = 12
+MESSAGES_PER_S = 10_000
+HEAP = "512m"
+# How long a producer is at work at least, and how long before the first strike and after the last.
+WHOLE_S, CALM_S = 60, 5
+BRIEF_S, BRIEF_ROUNDS = 15, 1
+START_TIMEOUT_S = 60
+FAULTS_FOR_RIVALS = (KILL, FREEZE)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How thorough a trial is."""
+
+    at_least_s: float
+    rounds: int | None  # None: as many as the fault has
+
+
+WHOLE, BRIEF = Pace(WHOLE_S, None), Pace(BRIEF_S, BRIEF_ROUNDS)
+
+
+def run_chaos(context: Context, release: Release, faults: list[Fault], rivals: list[Rival], pace: Pace) -> int:
+    """The exit code, or a SystemExit that keeps the run's folder."""
+    jars, apicurio = context.jars(release.profile), context.jars(REGISTRY)
+    no_network = network.unavailable()
+    ready = [rival for rival in rivals if not rival.unavailable()]
+    for rival in ready:
+        timed(f"{rival.name} {rival.version} made", rival.prepare)
+    # From here on there is no way out to other machines.
+    cable = Network() if any(fault.needs_network for fault in faults) and not no_network else None
+    cluster = Cluster(release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
+                      listeners=(PLAINTEXT, FAR_LISTENER) if cable else (PLAINTEXT,))
+    registry = Registry(apicurio, context.home / "registry", NEAR_ADDRESS if cable else "127.0.0.1")
+    results = [Result(fault, rival, skipped=rival.unavailable()) for fault in faults if fault in FAULTS_FOR_RIVALS
+               for rival in rivals if rival not in ready]
+    try:
+        timed(f"Apache Kafka {cluster.version}, {NODES} nodes, started", cluster.start)
+        timed("Registry started", registry.start)
+        ours = Ours(context.program("program"), registry, SCHEMA.read_text())
+        for fault in faults:
+            for contestant in [ours, *(ready if fault in FAULTS_FOR_RIVALS else [])]:
+                if fault.needs_network and cable is None:
+                    results.append(Result(fault, contestant, skipped=no_network))
+                    continue
+                result = timed(f"{fault.name}, {contestant.name}",
+                               lambda: trial(fault, contestant, cluster, cable, pace))
+                print(result.failure or result.verdict, flush=True)
+                results.append(result)
+    finally:
+        registry.stop()
+        cluster.stop()
+        if cable:
+            cable.close()
+    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {MESSAGES_PER_S} messages a second, {PARTITIONS} partitions\n")
+    print(table(results))
+    return conclude([result for result in results if isinstance(result.contestant, Ours)])
+
+
+def conclude(results: list[Result]) -> int:
+    failed = [result for result in results if result.failure]
+    passed = [result for result in results if result.verdict and not result.failure]
+    for result in failed:
+        print(f"FAILED {result.fault.name}: {result.failure}")
+    skipped = len(results) - len(failed) - len(passed)
+    print(f"{len(passed)} passed, {len(failed)} failed, {skipped} skipped")
+    if failed or not passed:
+        sys.exit(1)
+    return 0
+
+
+def trial(fault: Fault, contestant: Contestant, cluster: Cluster, cable: Network | None, pace: Pace) -> Result:
+    topics = Topics(cluster)
+    topic = f"{fault.slug}_{contestant.slug}"
+    topics.create(topic, PARTITIONS, message_timestamp_type="LogAppendTime")
+    stage = Stage(cluster, topics, topic, PARTITIONS, cable)
+    stage.wait_until_whole()
+    production = contestant.start(stage, MESSAGES_PER_S)
+    try:
+        wait_until(f"{contestant.name} produces", lambda: end_offset(cluster.bootstrap, topic) > 0, START_TIMEOUT_S)
+        began = time.monotonic()
+        time.sleep(CALM_S)
+        fault.strike(stage, pace.rounds)
+        time.sleep(max(CALM_S, began + pace.at_least_s - time.monotonic()))
+        told = production.stop()
+    finally:
+        production.kill()
+    records = read_topic(cluster.bootstrap, topic)
+    verdict = judge(told.books, [Appended(record.partition, told.number_of(record), record.timestamp_ms)
+                                 for record in records], stage.strikes, PARTITIONS)
+    failure = ""
+    try:
+        assert verdict.is_clean and verdict.acknowledged == verdict.messages, f"{verdict}"
+        told.check_bytes(records)
+    except AssertionError as broken:
+        failure = f"{broken}\n{told.last_words}"
+    return Result(fault, contestant, verdict=verdict, failure=failure)
