@@ -72,9 +72,12 @@ fn schema(client: &RegistryClient, config: &RegistryConfig, table: &mut Table<im
             );
         }
         SchemaStanding::Incompatible { messages } => {
-            let why = messages.join("; ");
+            let why = match messages.join("; ") {
+                none if none.is_empty() => none,
+                why => format!(" ({why})"),
+            };
             let words = format!(
-                "subject {subject}: the schema is incompatible with the latest version ({why}); use another \
+                "subject {subject}: the schema is incompatible with the latest version{why}; use another \
                  SCHEMA_REGISTRY_SUBJECT, or relax the subject's compatibility level"
             );
             table.fails(Step::Schema, &words);

@@ -112,6 +112,9 @@ impl RegistryClient {
                 Ended::Refused(error) => error,
                 Ended::GaveUp { waited, last } => RegistryError::GaveUp {
                     waited,
+                    urls: (self.config.urls.iter())
+                        .map(|url| http::without_credentials(url))
+                        .collect(),
                     last: Box::new(last),
                 },
             }

@@ -26,6 +26,8 @@ pub enum RegistryError {
     GaveUp {
         /// How long it was tried.
         waited: Duration,
+        /// The URLs that were tried in each round, without credentials.
+        urls: Vec<String>,
         /// The last of the failures.
         last: Box<RegistryError>,
     },
@@ -244,8 +246,13 @@ impl fmt::Display for RegistryError {
                 }
                 write!(f, "; {}", problem.advice())
             }
-            RegistryError::GaveUp { waited, last } => {
-                write!(f, "{last} (gave up after {waited:.0?})")
+            RegistryError::GaveUp { waited, urls, last } => {
+                write!(f, "{last} (gave up after {waited:.0?}")?;
+                // The one URL stands in the failure already.
+                if urls.len() > 1 {
+                    write!(f, "; tried {}", urls.join(", "))?;
+                }
+                f.write_str(")")
             }
         }
     }
@@ -277,13 +284,20 @@ mod tests {
              subject's earlier versions (409): field 3 changed type; use another SCHEMA_REGISTRY_SUBJECT, or relax the \
              subject's compatibility level"
         );
-        let gave_up = RegistryError::GaveUp {
-            waited: Duration::from_secs(30),
-            last: Box::new(RegistryError::failed(Problem::Unreachable, &place, "")),
+        let gave_up = |urls: &[&str]| {
+            RegistryError::GaveUp {
+                waited: Duration::from_secs(30),
+                urls: urls.iter().map(|&url| url.to_owned()).collect(),
+                last: Box::new(RegistryError::failed(Problem::Unreachable, &place, "")),
+            }
+            .to_string()
         };
+        let one = gave_up(&["http://localhost:8081"]);
+        assert!(one.ends_with("runs (gave up after 30s)"), "{one}");
+        let two = gave_up(&["http://a:8081", "http://b:8081"]);
         assert!(
-            gave_up.to_string().ends_with("(gave up after 30s)"),
-            "{gave_up}"
+            two.ends_with("runs (gave up after 30s; tried http://a:8081, http://b:8081)"),
+            "{two}"
         );
     }
 

@@ -105,9 +105,11 @@ impl RegistryClient {
         }
     }
 
+    /// Confluent's registry gives a list, Apicurio one `reason`.
     fn messages_in(&self, json: &Value) -> Vec<String> {
         let messages = json.get("messages").and_then(Value::as_array);
-        let messages = messages.into_iter().flatten().filter_map(Value::as_str);
+        let messages = messages.into_iter().flatten().chain(json.get("reason"));
+        let messages = messages.filter_map(Value::as_str);
         let shown = messages.map(|message| cleaned(&self.without_sent(message)));
         shown.take(MESSAGES_MAX).collect()
     }

@@ -17,6 +17,7 @@ from servers import Handler, Server, basic_credentials
 REGISTRY_USER = User("registry key", r"""r=w#4 two ' and " of \ them: ü%20&+@/?==""")
 REGISTRY_TIMEOUT_S = 30
 BODY_MAX = 1_000_000
+CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 PASSED_ON = ("Content-Type", "Accept")
 
 
@@ -53,16 +54,25 @@ def handler(gate: Gate, registry: str) -> type[Handler]:
             body = self.body(BODY_MAX)
             if basic_credentials(self.headers) != (REGISTRY_USER.name, REGISTRY_USER.secret):
                 gate.turned_away += 1
-                refusal = json.dumps({"error_code": 401, "message": "Unauthorized"}).encode()
-                return self.answer(401, "application/vnd.schemaregistry.v1+json", refusal)
+                return refuse(self, 401, 401, "Unauthorized")
             gate.let_in += 1
-            connection = http.client.HTTPConnection(registry, timeout=REGISTRY_TIMEOUT_S)
-            with contextlib.closing(connection):
-                headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
-                connection.request(self.command, self.path, body or None, headers)
-                answer = connection.getresponse()
-                self.answer(answer.status, answer.getheader("Content-Type", ""), answer.read())
+            self.answer(*asked(registry, self, self.path, body))
 
         do_GET = do_POST = pass_on
 
     return PassingOn
+
+
+def refuse(request: Handler, status: int, code: int, message: str):
+    """As a registry words a refusal."""
+    request.answer(status, CONTENT_TYPE, json.dumps({"error_code": code, "message": message}).encode())
+
+
+def asked(registry: str, request: Handler, path: str, body: bytes) -> tuple[int, str, bytes]:
+    """What the registry answers to this request, at that path: status, content type and body."""
+    connection = http.client.HTTPConnection(registry, timeout=REGISTRY_TIMEOUT_S)
+    with contextlib.closing(connection):
+        headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+        connection.request(request.command, path, body or None, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Content-Type", ""), answer.read()

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 from cases import single
+from cases.registry import suite as registry
 from cases.suite import Case, Suite, name_of
 from context import Context
 
-SUITES = (single.SUITE,)
+SUITES = (single.SUITE, registry.SUITE)
 TOGETHER_MAX = 8
 TOPIC_CHARS_MAX = 200  # Kafka allows 249; cases that add to it have room
 PASSED, FAILED = "passed", "FAILED"

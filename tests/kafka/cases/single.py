@@ -38,7 +38,7 @@ def bench(context: Context) -> Iterator[Bench]:
         yield Bench(secured, registry_peer, gate, context.program("single/program"), SCHEMA.read_text())
     finally:
         kafka.stop()
-        registry_peer.stop()
+        registry_peer.terminate()
 
 
 SUITE = Suite("single", bench,

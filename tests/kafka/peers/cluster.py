@@ -94,7 +94,8 @@ class Cluster:
 
     def java(self, *arguments: str, heap: str = "256m") -> list[str]:
         logging = self.release.logging
-        return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true",
+        # Started often and for minutes: compiled quickly, not well.
+        return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
                 f"-D{logging.system_property}={(HERE / logging.file).as_uri()}", "-cp", f"{self.jars}/*", *arguments]
 
     def tool(self, *arguments: str) -> str:

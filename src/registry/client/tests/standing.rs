@@ -70,6 +70,15 @@ fn how_a_schema_stands_is_found_out_without_registering_it() {
                 messages: vec!["a b".to_owned(), "c".to_owned()],
             },
         ),
+        (
+            vec![
+                unknown_schema(),
+                Status(200, r#"{"is_compatible":false,"reason":"not\nso"}"#),
+            ],
+            SchemaStanding::Incompatible {
+                messages: vec!["not so".to_owned()],
+            },
+        ),
     ];
     for (script, standing) in cases {
         let server = Server::start(script);

@@ -1,0 +1,1 @@
+"""The registry's moods: away, silent, unwilling."""

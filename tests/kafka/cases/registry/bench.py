@@ -1,0 +1,56 @@
+"""One node of the newest release and one registry for all, and for a case that would spoil it a registry of its own."""
+
+import contextlib
+from pathlib import Path
+from typing import Iterator
+
+from cases.bench import PlainBench
+from context import SCHEMA, Context, timed
+from peers.cluster import Cluster
+from peers.processes import free_ports
+from peers.registry import CCOMPAT_PATH, PROFILE, Registry
+from peers.releases import NEWEST
+from program import Program
+from read_only import ReadOnly
+
+
+class RegistryBench(PlainBench):
+    def __init__(self, kafka: Cluster, registry: Registry, program: Program, schema_text: str, jars: Path, home: Path):
+        super().__init__(kafka, registry, program, schema_text)
+        self.jars, self.home = jars, home
+        self.read_only = ReadOnly(registry.url)
+
+    @contextlib.contextmanager
+    def with_own_registry(self, name: str) -> Iterator[PlainBench]:
+        """It has a port, and does not run yet. Whatever becomes of it, it is gone in the end."""
+        registry = Registry(self.jars, self.home / name)
+        registry.take_port()
+        try:
+            yield self.with_registry(registry)
+        finally:
+            registry.kill()
+
+    def with_registry(self, registry: Registry) -> PlainBench:
+        return PlainBench(self.kafka, registry, self.program, self.schema_text)
+
+
+def url_of_nobody() -> str:
+    [port] = free_ports(1)
+    return f"http://127.0.0.1:{port}{CCOMPAT_PATH}"
+
+
+@contextlib.contextmanager
+def bench(context: Context) -> Iterator[RegistryBench]:
+    home = context.home / "registry"
+    jars, apicurio = context.jars(NEWEST.profile), context.jars(PROFILE)
+    kafka = Cluster(NEWEST, jars, home / "kafka")
+    registry = Registry(apicurio, home / "shared")
+    try:
+        timed("Kafka started", kafka.start)
+        timed("Registry started", registry.start)
+        opened = RegistryBench(kafka, registry, context.program("registry/program"), SCHEMA.read_text(), apicurio, home)
+        opened.read_only.prove()
+        yield opened
+    finally:
+        kafka.stop()
+        registry.terminate()
