@@ -11,7 +11,6 @@ from typing import Iterator
 
 from cases.runner import run_cases
 from chaos.faults import FAULTS
-from chaos.rivals import all_rivals
 from chaos.trials import BRIEF, WHOLE, run_chaos
 from context import Context
 from peers.cluster import Cluster
@@ -50,8 +49,8 @@ def chaos(context: Context, arguments: argparse.Namespace) -> int:
     if unknown:
         sys.exit(f"no fault {', '.join(unknown)}; there are {', '.join(FAULTS_BY_NAME)}")
     faults = [FAULTS_BY_NAME[name] for name in arguments.faults] or list(FAULTS_BY_NAME.values())
-    rivals = [] if arguments.without_rivals else all_rivals(context)
-    return run_chaos(context, release_of(arguments.release), faults, rivals, BRIEF if arguments.brief else WHOLE)
+    return run_chaos(context, release_of(arguments.release), faults, BRIEF if arguments.brief else WHOLE,
+                     with_rivals=not arguments.without_rivals)
 
 
 @contextlib.contextmanager

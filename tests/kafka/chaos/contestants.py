@@ -1,9 +1,11 @@
 """The producers that are put on the stage, all handled alike."""
 
 import json
+import re
 import signal
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -13,6 +15,8 @@ from chaos.verdict import Books
 from peers.registry import Registry
 from program import Outcome, Program, Run
 from records import TIMESTAMP_LOG_APPEND_TIME, Record, Schema, compare
+from rivals.ledger import number_of
+from rivals.rival import Rival, RivalRun
 
 SEED = 20_261_126
 
@@ -112,6 +116,44 @@ class OursAtWork(Production):
             f"{self.stage.topic}-value").schema_id
         compare(records, shoes, self.contestant.schema, schema_id, partitions=self.stage.partitions, keyed=True,
                 started_ms=outcome.started_ms, ended_ms=outcome.ended_ms, timestamp_type=TIMESTAMP_LOG_APPEND_TIME)
+
+    def kill(self):
+        self.run.kill()
+
+
+class Theirs(Contestant):
+    """A producer of other makers."""
+
+    def __init__(self, rival: Rival, home: Path):
+        self.rival, self.home = rival, home
+        self.name = rival.name
+        self.slug = re.sub(r"\W+", "_", rival.name)
+
+    @property
+    def version(self) -> str:
+        return self.rival.version
+
+    def unavailable(self) -> str:
+        return self.rival.unavailable()
+
+    def prepare(self):
+        self.rival.prepare()
+
+    def start(self, stage: Stage, messages_per_s: int) -> Production:
+        return TheirsAtWork(self.rival.start(stage.cluster.bootstrap, stage.topic, messages_per_s, self.home))
+
+
+class TheirsAtWork(Production):
+    def __init__(self, run: RivalRun):
+        self.run = run
+
+    def stop(self) -> Told:
+        self.run.signal(signal.SIGTERM)
+        ledger = self.run.finish()
+        books = Books(ledger.generated, len(ledger.acknowledged), frozenset(ledger.failed | ledger.unsent))
+        reasons = "\n".join(f"{count} failed: {words}" for words, count in ledger.reasons.items())
+        # `number_of` looks at every byte.
+        return Told(books, lambda record: number_of(record.key, record.value), lambda records: None, reasons)
 
     def kill(self):
         self.run.kill()

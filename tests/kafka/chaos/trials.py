@@ -10,11 +10,10 @@ import time
 from dataclasses import dataclass
 
 from chaos import network
-from chaos.contestants import Contestant, Ours
-from chaos.faults import FAR_LISTENER, FAULTS, FREEZE, KILL, Fault, Stage
+from chaos.contestants import Contestant, Ours, Theirs
+from chaos.faults import FAR_LISTENER, FREEZE, KILL, Fault, Stage
 from chaos.network import NEAR_ADDRESS, Network
-from chaos.rivals import Rival
-from chaos.table import Result, table
+from chaos.table import Result, cells, table
 from chaos.verdict import Appended, Verdict, judge
 from context import SCHEMA, Context, timed
 from listeners import PLAINTEXT
@@ -25,6 +24,7 @@ from peers.registry import Registry
 from peers.releases import Release
 from peers.topics import Topics, end_offset
 from records import read_topic
+from rivals.rival import all_rivals
 
 NODES = 3
 PARTITIONS = 12
@@ -48,10 +48,11 @@ class Pace:
 WHOLE, BRIEF = Pace(WHOLE_S, None), Pace(BRIEF_S, BRIEF_ROUNDS)
 
 
-def run_chaos(context: Context, release: Release, faults: list[Fault], rivals: list[Rival], pace: Pace) -> int:
+def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pace, *, with_rivals: bool) -> int:
     """The exit code, or a SystemExit that keeps the run's folder."""
     jars, apicurio = context.jars(release.profile), context.jars(REGISTRY)
     no_network = network.unavailable()
+    rivals = [Theirs(rival, context.home / "rivals") for rival in all_rivals(context.cache)] if with_rivals else []
     ready = [rival for rival in rivals if not rival.unavailable()]
     for rival in ready:
         timed(f"{rival.name} {rival.version} made", rival.prepare)
@@ -73,10 +74,10 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], rivals: l
                     continue
                 result = timed(f"{fault.name}, {contestant.name}",
                                lambda: trial(fault, contestant, cluster, cable, pace))
-                print(result.failure or result.verdict, flush=True)
+                print("   ", " | ".join(cells(result)), flush=True)
                 results.append(result)
     finally:
-        registry.stop()
+        registry.terminate()
         cluster.stop()
         if cable:
             cable.close()

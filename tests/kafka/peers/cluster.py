@@ -1,8 +1,8 @@
-"""A cluster of Apache Kafka: one node or several, of any of the releases, each node a process that can be stopped, killed,
-frozen and brought back.
+"""A cluster of Apache Kafka: one node or several, of any of the releases, each node a process that can be stopped,
+killed, frozen and brought back.
 
-Nodes keep their ports and data while the cluster lives. With KRaft each node is broker and controller; before it there is
-one ZooKeeper beside them. Topics are made by those who want them: auto-creation is off.
+Nodes keep their ports and data while the cluster lives. With KRaft each node is broker and controller; before it there
+is one ZooKeeper beside them. Topics are made by those who want them: auto-creation is off.
 """
 
 import base64
@@ -29,7 +29,7 @@ KEYS_URL = "sasl.oauthbearer.jwks.endpoint.url"
 
 
 class Cluster:
-    """Of the listeners, the first is the one that the harness itself, Kafka's tools and the other brokers come in by."""
+    """Of the listeners, the first is the one that the harness, Kafka's tools and the other brokers come in by."""
 
     def __init__(self, release: Release, jars: Path, home: Path, *, nodes: int = 1,
                  listeners: tuple[Listener, ...] = (PLAINTEXT,), properties: dict[str, str] | None = None,

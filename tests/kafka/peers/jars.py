@@ -1,4 +1,4 @@
-"""What the peers are made of: jars from Maven Central, by the profiles of pom.xml, kept in the cache of the checkout."""
+"""What the peers are made of: jars from Maven Central, by the profiles of pom.xml, kept in the cache."""
 
 import hashlib
 import os
