@@ -237,6 +237,14 @@ impl Refresh {
         self.wanted = true;
     }
 
+    /// What is known is in doubt once it is so old. Returns when that will be, if it is not yet.
+    pub(super) fn want_at_age(&mut self, age: Duration, now: Instant) -> Option<Instant> {
+        let at = self.known_at.map(|known_at| known_at + age);
+        let later = at.filter(|&at| at > now);
+        self.wanted |= later.is_none();
+        later
+    }
+
     /// Whether an answer ever came.
     pub(super) fn was_answered(&self) -> bool {
         self.known_at.is_some()

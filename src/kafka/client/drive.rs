@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Action, ConnectionId, DeliveryError, Event, FatalError};
 use super::partition::{Abandoned, Moment, Poll};
-use super::session::{SentBatch, Session};
+use super::session::{ANSWER_PATIENCE, SentBatch, Session};
 use super::trouble::Reason;
 use super::{Client, Phase, START_TIMEOUT, TopicCreation};
 use crate::kafka::wire::message::{PartitionBatch, ProduceRequest};
@@ -22,6 +22,8 @@ const IDLE_MAX: Duration = Duration::from_secs(9 * 60);
 const IN_USE_MAX: Duration = Duration::from_secs(60);
 /// After so long without an answer to a Produce request its broker is in trouble: nothing is done yet, but it is worth a line.
 const SILENCE_SAID: Duration = Duration::from_secs(10);
+/// While a broker that has records of ours is silent, the others are asked about leaders this often.
+const SILENCE_METADATA_AGE: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(super) fn drive(&mut self, now: Instant) {
@@ -44,6 +46,7 @@ impl Client {
         {
             return self.shut();
         }
+        self.leave_deposed(now);
         self.ask(now);
         self.connect_leaders(now);
         self.produce(now);
@@ -172,20 +175,22 @@ impl Client {
     /// A broker that has records of ours and says nothing may just be slow. It keeps its connection until the request timeout,
     /// but the records that wait for it are in trouble since they were sent.
     fn tell_silence(&mut self, now: Instant) {
-        let mut silent: Vec<(i32, Instant)> = Vec::new();
-        let mut next = None;
+        let (mut silent, mut next) = (Vec::new(), None);
         for session in self.sessions.values_mut() {
-            match session.silent_since() {
-                Some(since) if since + SILENCE_SAID <= now => {
-                    session.silent_from = None;
-                    silent.push((session.node, since));
-                }
-                Some(since) => next = Some(next.map_or(since, |at: Instant| at.min(since))),
-                None => {}
+            let Some(since) = session.silent_since() else {
+                continue;
+            };
+            // Once in doubt it is looked after by `leave_deposed`.
+            let later = [since + ANSWER_PATIENCE, since + SILENCE_SAID];
+            let later = later.into_iter().find(|&at| at > now);
+            next = next.into_iter().chain(later).min();
+            if later.is_none() && !session.silence_told {
+                session.silence_told = true;
+                silent.push((session.node, since));
             }
         }
-        if let Some(since) = next {
-            self.wake(since + SILENCE_SAID);
+        if let Some(at) = next {
+            self.wake(at);
         }
         for (node, since) in silent {
             let message = format!(
@@ -200,6 +205,45 @@ impl Client {
             }
             self.warn(format!("silence {node}"), message);
         }
+    }
+
+    /// A leader that is silent may be leader no more: it is frozen or cut off from the others, and cannot say so. They are asked,
+    /// and once they name another leader for what was sent to it, nothing is waited for any longer. A broker that was deposed and
+    /// is well says so itself, at once.
+    fn leave_deposed(&mut self, now: Instant) {
+        let (mut deposed, mut next) = (Vec::new(), None);
+        for (&connection, session) in &self.sessions {
+            let silent_since = session.silent_since();
+            if silent_since.is_none_or(|since| since + ANSWER_PATIENCE > now) {
+                continue;
+            }
+            let mut unanswered = session.unanswered();
+            if unanswered.any(|(slot, _)| self.is_led_by_another(slot, session.node)) {
+                deposed.push((connection, session.node));
+            } else if let Some(at) = self.cluster.refresh.want_at_age(SILENCE_METADATA_AGE, now) {
+                next = next.into_iter().chain([at]).min();
+            }
+        }
+        if let Some(at) = next {
+            self.wake(at);
+        }
+        for (connection, node) in deposed {
+            let reason = format!(
+                "{} has not answered for {} s, and is no longer the leader",
+                self.cluster.describe(node),
+                ANSWER_PATIENCE.as_secs()
+            );
+            self.actions.push_back(Action::Close { connection });
+            self.disconnected(connection, &reason, now);
+        }
+    }
+
+    fn is_led_by_another(&self, slot: usize, node: i32) -> bool {
+        let leader = self
+            .partitions
+            .get(slot)
+            .and_then(|partition| partition.leader);
+        leader.is_some_and(|leader| leader != node)
     }
 
     /// Closes a connection on which no batch is in flight.
@@ -258,7 +302,7 @@ impl Client {
         let address = self.cluster.node(session.node).map(|node| &node.address);
         let kind = address.map_or(stage.to_owned(), |address| format!("{stage} {address}"));
         let was_in_use = is_in_use(&session, now);
-        for (slot, id) in session.into_unanswered() {
+        for (slot, id) in session.unanswered() {
             self.unanswered(slot, id, now);
             if let Some(partition) = self.partitions.get_mut(slot) {
                 partition.troubled(Some(why.clone()), now);

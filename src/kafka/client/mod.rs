@@ -56,6 +56,8 @@
 //! * a connection that ends, is silent, or is not made in time (KIP-601): another is made;
 //! * a leader that moved: metadata says where to, or the answer itself does (KIP-951). An older leader epoch of the same topic
 //!   id is not believed, for a leader of old times would not know what the new one has (KIP-320);
+//! * a leader that is silent, frozen or cut off from the others: these are asked, and what it was sent goes to the leader that they
+//!   name;
 //! * brokers that are gone: the configured addresses are tried beside them as soon as nobody can be asked, so that KIP-899 and
 //!   the five minutes of KIP-1102 need no rule of their own; code 129 goes back to them at once;
 //! * a broker that speaks no version of ours, or does not believe who we are, once the client runs: it is left alone for a

@@ -129,8 +129,9 @@ pub(super) struct Session {
     connect_deadline: Instant,
     quiet_until: Option<Instant>,
     last_used: Instant,
-    /// When the last answer came. `None`: the silence since then has been told of.
-    pub(super) silent_from: Option<Instant>,
+    last_answer: Instant,
+    /// The silence since the last answer was told of.
+    pub(super) silence_told: bool,
 }
 
 impl Session {
@@ -155,7 +156,8 @@ impl Session {
             connect_deadline: now + connect_timeout,
             quiet_until: None,
             last_used: now,
-            silent_from: Some(now),
+            last_answer: now,
+            silence_told: false,
         }
     }
 
@@ -245,11 +247,23 @@ impl Session {
         (self.stage == Stage::Ready && self.in_flight.is_empty()).then_some(self.last_used)
     }
 
-    /// Since when no answer has come while one to a Produce request is awaited, unless that was told.
+    /// Since when no answer has come while one to a Produce request is awaited.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
         let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
-        Some(oldest.sent_at.max(self.silent_from?))
+        Some(oldest.sent_at.max(self.last_answer))
+    }
+
+    /// Every batch that was sent and not answered.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = SentBatch> + '_ {
+        let batches = self
+            .in_flight
+            .iter()
+            .filter_map(|asked| match &asked.asked {
+                Asked::Produce(batches) => Some(batches),
+                _ => None,
+            });
+        batches.flatten().copied()
     }
 
     /// Unanswered Produce requests.
@@ -263,18 +277,6 @@ impl Session {
     pub(super) fn can_init_producer_id(&self) -> bool {
         self.versions
             .is_some_and(|versions| versions.init_producer_id.is_some())
-    }
-
-    /// Every batch whose fate the end of this connection leaves open.
-    pub(super) fn into_unanswered(self) -> Vec<SentBatch> {
-        let batches = self
-            .in_flight
-            .into_iter()
-            .filter_map(|asked| match asked.asked {
-                Asked::Produce(batches) => Some(batches),
-                _ => None,
-            });
-        batches.flatten().collect()
     }
 
     /// The connection stands: ask which versions the broker speaks.
@@ -314,7 +316,8 @@ impl Session {
         now: Instant,
     ) -> Result<Answer, SessionError> {
         self.touch(now);
-        self.silent_from = Some(now);
+        self.last_answer = now;
+        self.silence_told = false;
         let position = self.in_flight.iter().position(|asked| asked.answered);
         let Some(InFlight {
             correlation_id: id,

@@ -141,6 +141,46 @@ fn a_request_that_is_not_answered_in_time_closes_the_connection_and_is_resent() 
     assert_eq!(produce.batch().bytes, hung.batch().bytes);
 }
 
+/// Scenarios 5 and 6.
+#[test]
+fn a_silent_leader_is_not_waited_for_once_the_others_name_another() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(3, 2)).warmed_up();
+    rig.push_keyed(0, "a").unwrap();
+    rig.advance(ms(10));
+    let hung = rig.take_produce();
+    let sent_at = rig.now;
+    rig.advance(secs(9));
+    assert!(
+        rig.links.contains_key(&hung.connection),
+        "it leads as far as anybody knows"
+    );
+    rig.cluster.leaders = vec![3, 2];
+    rig.cluster.leader_epoch += 1;
+    let produce = next_produce(&mut rig);
+    assert!(!rig.links.contains_key(&hung.connection));
+    assert_eq!(produce.host, "broker-3");
+    assert_eq!(produce.batch().bytes, hung.batch().bytes);
+    assert!(rig.now < sent_at + secs(12), "{:?}", rig.now - sent_at);
+    rig.ack(&produce);
+    assert_eq!(rig.ledger.acknowledged, rig.ledger.pushed);
+}
+
+#[test]
+fn the_others_are_asked_about_a_silent_leader_once_a_second_and_about_an_answering_one_not() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(2, 1)).warmed_up();
+    rig.count(ApiKey::Metadata);
+    rig.send(&["a"]);
+    rig.advance(ms(2_900));
+    assert_eq!(rig.count(ApiKey::Metadata), 0);
+    rig.advance(secs(10));
+    let asked = rig.count(ApiKey::Metadata);
+    assert!((9..=11).contains(&asked), "{asked}");
+    let produce = rig.take_produce();
+    rig.ack(&produce);
+    rig.advance(secs(10));
+    assert!(rig.count(ApiKey::Metadata) <= 1);
+}
+
 /// Scenarios 6 and 22.
 #[test]
 fn a_moved_leader_is_looked_up_and_gets_the_same_bytes() {
