@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 120
 FUZZ_LIMITS := -max_len=4096 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 -verbosity=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-kafka fuzz lint doc static
+.PHONY: help run build test simulate planted test-kafka chaos fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ planted: ## Plant defects in a copy of the client, one by one, and demand that t
 
 test-kafka: build ## Test against a real Apache Kafka and registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run cases $(CASES)
+
+chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze", on RELEASE=3.9 (as test-kafka; root for networks)
+	@tests/kafka/run chaos $(if $(RELEASE),--release $(RELEASE)) $(CHAOS_OPTIONS) $(FAULTS)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

@@ -34,6 +34,11 @@ fn is_test(file: &Path) -> bool {
 }
 
 pub(crate) fn rust_files(place: &str) -> Vec<PathBuf> {
+    files_of(place, "rs")
+}
+
+/// The files at a place whose names end so.
+pub(crate) fn files_of(place: &str, ending: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![root().join(place)];
     while let Some(path) = open.pop() {
@@ -43,7 +48,10 @@ pub(crate) fn rust_files(place: &str) -> Vec<PathBuf> {
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
             );
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == ending)
+        {
             files.push(path);
         }
     }

@@ -94,7 +94,7 @@ class Fault:
 
 
 def terminate_leader(stage: Stage):
-    """In order: the node hands its leaderships over before it ends."""
+    """Scenario 1. In order: the node hands its leaderships over before it ends."""
     node = stage.leader()
     with stage.strike():
         node.terminate()
@@ -102,7 +102,7 @@ def terminate_leader(stage: Stage):
 
 
 def kill_leader(stage: Stage):
-    """Without a word; back only when the cluster has found out and another node leads."""
+    """Scenario 2. Without a word; back only when the cluster has found out and another node leads."""
     node = stage.leader()
     with stage.strike():
         node.kill()
@@ -111,6 +111,7 @@ def kill_leader(stage: Stage):
 
 
 def restart_all_in_turn(stage: Stage):
+    """Scenario 3. Each in order, and the next only when all replicas are in sync again."""
     for node in stage.cluster.nodes:
         with stage.strike():
             node.terminate()
@@ -119,6 +120,7 @@ def restart_all_in_turn(stage: Stage):
 
 
 def freeze_leader(stage: Stage):
+    """Scenario 5. Its connections stay open and nobody answers; meanwhile the cluster has others lead."""
     node = stage.leader()
     with stage.strike():
         node.freeze()
@@ -127,6 +129,7 @@ def freeze_leader(stage: Stage):
 
 
 def kill_all(stage: Stage):
+    """Scenario 4. Brokers and controllers at once."""
     with stage.strike():
         for node in stage.cluster.nodes:
             node.kill()
@@ -138,7 +141,7 @@ def kill_all(stage: Stage):
 
 
 def move_leaders(stage: Stage):
-    """Each partition's leader loses its replica to the two others, and gets it back at the end of the line."""
+    """Scenario 6. Each partition's leader loses its replica, and gets one back behind the others'."""
     before = {number: partition.leader for number, partition in stage.topics.partitions(stage.topic).items()}
     followers = {number: [each for each in partition.replicas if each != before[number]]
                  for number, partition in stage.topics.partitions(stage.topic).items()}
@@ -163,6 +166,7 @@ def reassign(stage: Stage, replicas: dict[int, list[int]]):
 
 
 def cut_network(stage: Stage):
+    """Scenario 7. Every packet vanishes; no connection is told."""
     with stage.strike():
         stage.network.cut()
         time.sleep(CUT_S)
@@ -170,6 +174,7 @@ def cut_network(stage: Stage):
 
 
 def slow_network(stage: Stage):
+    """Scenario 8. Less than the producer makes gets through, with a full queue on the way."""
     with stage.strike():
         stage.network.slow_down(SLOW_KBIT_PER_S)
         time.sleep(SLOW_S)

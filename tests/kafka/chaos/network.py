@@ -1,9 +1,9 @@
 """A network that can be cut and slowed down: two namespaces and a cable between them.
 
-The harness itself moves into a namespace of its own, so that nothing here touches the machine's network; the brokers run
-beside it, and the producer at the far end of the cable. The namespaces live as long as the processes in them: nothing
-has to be cleaned up, however this process ends. Outside of the cable there is nothing: the far end's default route is a
-black hole.
+The harness itself moves into a namespace of its own, so that nothing here touches the machine's network; the brokers
+run beside it, and the producer at the far end of the cable. The namespaces live as long as the processes in them:
+nothing has to be cleaned up, however this process ends. Outside of the cable there is nothing: the far end's default
+route is a black hole.
 """
 
 import ctypes

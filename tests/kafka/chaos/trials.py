@@ -81,7 +81,7 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pac
         cluster.stop()
         if cable:
             cable.close()
-    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {MESSAGES_PER_S} messages a second, {PARTITIONS} partitions\n")
+    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {PARTITIONS} partitions, {MESSAGES_PER_S} messages a second\n")
     print(table(results))
     return conclude([result for result in results if isinstance(result.contestant, Ours)])
 
