@@ -107,9 +107,10 @@ class Program:
         return self.start(settings, *arguments, folder=folder).finish()
 
     def version(self) -> str:
+        """Its name and version."""
         done = subprocess.run([self.binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=RUN_TIMEOUT_S, check=True)
-        return done.stdout.split()[1]
+        return done.stdout.strip()
 
     def folder(self, name: str) -> Path:
         """A working directory for one case."""

@@ -44,13 +44,11 @@ class Production(ABC):
 
 
 class Contestant(ABC):
-    name: str
-    slug: str
+    slug: str  # as topics have it
 
-    @property
     @abstractmethod
-    def version(self) -> str:
-        """Of the client, as its makers number it."""
+    def __str__(self) -> str:
+        """Its name and version, as the table has it."""
 
     @abstractmethod
     def unavailable(self) -> str:
@@ -68,14 +66,13 @@ class Contestant(ABC):
 class Ours(Contestant):
     """The program under test, with nothing set that a user would not have to set."""
 
-    name, slug = "continuous-producer", "ours"
+    slug = "ours"
 
     def __init__(self, program: Program, registry: Registry, schema_text: str):
         self.program, self.registry = program, registry
         self.schema = Schema(schema_text)
 
-    @property
-    def version(self) -> str:
+    def __str__(self) -> str:
         return self.program.version()
 
     def unavailable(self) -> str:
@@ -126,12 +123,10 @@ class Theirs(Contestant):
 
     def __init__(self, rival: Rival, home: Path):
         self.rival, self.home = rival, home
-        self.name = rival.name
-        self.slug = re.sub(r"\W+", "_", rival.name)
+        self.slug = re.sub(r"\W+", "_", rival.name + rival.variant)
 
-    @property
-    def version(self) -> str:
-        return self.rival.version
+    def __str__(self) -> str:
+        return str(self.rival)
 
     def unavailable(self) -> str:
         return self.rival.unavailable()

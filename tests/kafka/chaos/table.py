@@ -27,8 +27,7 @@ def table(results: list[Result]) -> str:
 
 
 def cells(result: Result) -> tuple[str, ...]:
-    producer = f"{result.contestant.name} {result.contestant.version}"
-    verdict = result.verdict
+    producer, verdict = str(result.contestant), result.verdict
     if verdict is None:
         return (result.fault.description(), producer, f"SKIPPED: {result.skipped}", *[""] * (len(HEAD) - 3))
     counts = (verdict.messages, verdict.messages - verdict.acknowledged, verdict.lost, verdict.duplicated,

@@ -55,7 +55,7 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pac
     rivals = [Theirs(rival, context.home / "rivals") for rival in all_rivals(context.cache)] if with_rivals else []
     ready = [rival for rival in rivals if not rival.unavailable()]
     for rival in ready:
-        timed(f"{rival.name} {rival.version} made", rival.prepare)
+        timed(f"{rival} made", rival.prepare)
     # From here on there is no way out to other machines.
     cable = Network() if any(fault.needs_network for fault in faults) and not no_network else None
     cluster = Cluster(release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
@@ -72,7 +72,7 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pac
                 if fault.needs_network and cable is None:
                     results.append(Result(fault, contestant, skipped=no_network))
                     continue
-                result = timed(f"{fault.name}, {contestant.name}",
+                result = timed(f"{fault.name}, {contestant}",
                                lambda: trial(fault, contestant, cluster, cable, pace))
                 print("   ", " | ".join(cells(result)), flush=True)
                 results.append(result)
@@ -106,7 +106,7 @@ def trial(fault: Fault, contestant: Contestant, cluster: Cluster, cable: Network
     stage.wait_until_whole()
     production = contestant.start(stage, MESSAGES_PER_S)
     try:
-        wait_until(f"{contestant.name} produces", lambda: end_offset(cluster.bootstrap, topic) > 0, START_TIMEOUT_S)
+        wait_until(f"{contestant} produces", lambda: end_offset(cluster.bootstrap, topic) > 0, START_TIMEOUT_S)
         began = time.monotonic()
         time.sleep(CALM_S)
         fault.strike(stage, pace.rounds)

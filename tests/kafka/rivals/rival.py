@@ -30,6 +30,7 @@ FINISH_TIMEOUT_S = 60
 
 class Rival(ABC):
     name: str
+    variant: str = ""  # what is set that is not its default
     needs: tuple[str, ...] = ()  # on the PATH
 
     def __init__(self, cache: Path):
@@ -58,7 +59,7 @@ class Rival(ABC):
         return RivalRun(self, [bootstrap, topic, str(messages_per_s)], home.resolve())
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version}"
+        return ", ".join(filter(None, (f"{self.name} {self.version}", self.variant)))
 
 
 class Java(Rival):
@@ -109,7 +110,7 @@ class Sarama(Rival):
         super().__init__(cache)
         self.options = []
         if retries_max is not None:
-            self.name = f"Sarama, Producer.Retry.Max={retries_max}"
+            self.variant = f"Producer.Retry.Max={retries_max}"
             self.options = ["-retries", str(retries_max)]
 
     @property
