@@ -13,6 +13,7 @@ HEIGHT = 470
 TICKS_MAX = 6
 # A point each, at most: more than there are pixels shows nothing more.
 POINTS_MAX = 1_600
+BAND_WIDTH_MIN = 1.5
 INK, GRID, MEMORY, THREADS = "#7a828c", "#8a929c", "#3584e4", "#b5722c"
 COLOURS = ("#d9485f", "#c98a1b", "#7a6ff0", "#2a9d6f", "#2a93b8")
 FONT = "font-family='system-ui, sans-serif' font-size='12'"
@@ -39,10 +40,9 @@ def draw(samples: list[Sample], struck: list[Struck]) -> str:
         legend(kinds, colour),
     ]
     for each in struck:
-        begin, end = x(each.began_s), x(each.ended_s)
-        for axis in (memory, threads):
-            parts.append(f"<rect x='{begin:.1f}' y='{axis.top}' width='{max(end - begin, 2):.1f}' "
-                         f"height='{axis.height}' fill='{colour[each.slug]}' fill-opacity='0.22'/>")
+        parts += [f"<rect x='{x(begin):.1f}' y='{axis.top}' width='{max(x(end) - x(begin), BAND_WIDTH_MIN):.1f}' "
+                  f"height='{axis.height}' fill='{colour[each.slug]}' fill-opacity='0.3'/>"
+                  for begin, end in each.strikes for axis in (memory, threads)]
     parts += memory.grid("MiB") + threads.grid("threads")
     parts += [f"<polyline fill='none' stroke='{stroke}' stroke-width='{width}' stroke-linejoin='round' "
               f"points='{points}'/>" for stroke, width, points in (

@@ -30,15 +30,16 @@ class TooManyFaults(Exception):
 
 
 class Inspector:
-    def __init__(self, queues: Queues, started_ms: int):
+    def __init__(self, queues: Queues, started_ms: int, search_max: int = SEARCH_MAX):
         self.queues = queues
         self.verified = 0
         self.counts: Counter[str] = Counter()
         self.shown: list[str] = []
         self.next_offset = [0] * len(queues.of)
+        self._search_max = search_max
         self._earliest_ms = started_ms - CLOCK_TOLERANCE_MS
-        # By key: passed over, and not seen yet.
-        self._missing: dict[bytes, Expected] = {}
+        # By partition and key: passed over, and not seen yet.
+        self._missing: dict[tuple[int, bytes], Expected] = {}
 
     def inspect(self, batch: list[Message]):
         """Messages without an error, in the order in which the consumer gave them out."""
@@ -65,16 +66,19 @@ class Inspector:
 
     def _inspect_unexpected(self, partition: int, offset: int, key: bytes | None, value: bytes):
         where = f"partition {partition}, offset {offset}"
+        queue = self.queues.of[partition]
+        if queue[0].value == value:
+            self._note(CHANGED, f"{where}: the key of shoe {queue.popleft().number} is {key!r}")
+            return
         place = self._find_ahead(partition, key)
         if place is not None:
-            queue = self.queues.of[partition]
             for _ in range(place):
                 passed_over = queue.popleft()
-                self._missing[passed_over.key] = passed_over
+                self._missing[partition, passed_over.key] = passed_over
                 self._note(LOST, f"{where}: shoe {passed_over.number} is not where it should be")
             self._compare(where, queue.popleft(), value)
-        elif key in self._missing:
-            late = self._missing.pop(key)
+        elif (partition, key) in self._missing:
+            late = self._missing.pop((partition, key))
             self.counts[LOST] -= 1
             self._note(REORDERED, f"{where}: shoe {late.number} comes behind later ones")
             self._compare(where, late, value)
@@ -88,7 +92,7 @@ class Inspector:
         for place, expected in enumerate(queue):
             if expected.key == key:
                 return place
-        while self.queues.waiting() < SEARCH_MAX:
+        while self.queues.waiting() < self._search_max:
             end = len(queue)
             self.queues.make_one()
             if len(queue) > end and queue[end].key == key:

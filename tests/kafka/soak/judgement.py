@@ -27,7 +27,7 @@ class Struck:
     name: str
     slug: str
     began_s: float
-    ended_s: float
+    strikes: tuple[tuple[float, float], ...]  # each from its begin until its cause was gone
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ is in the report's folder, and the chart is drawn of it.
 """
 
 import contextlib
+import json
 import signal
 import sys
 import time
@@ -24,7 +25,8 @@ from peers.registry import Registry
 from peers.releases import Release
 from peers.topics import Topics
 from program import Run
-from soak import chart
+from records import Schema
+from soak import chart, proof
 from soak.judgement import Findings, Struck
 from soak.sampler import Sample, Sampler
 from soak.verification import Verification
@@ -67,14 +69,20 @@ class Soak:
             fault = FAULTS[turn % len(FAULTS)]
             turn += 1
             began_s, self.sampler.fault = self.sampler.seconds, fault.slug
+            earlier = len(self.stage.strikes)
             fault.strike(self.stage, rounds=1)
             self.sampler.fault = ""
-            self.struck.append(Struck(fault.name, fault.slug, began_s, self.sampler.seconds))
+            self.struck.append(Struck(fault.name, fault.slug, began_s, tuple(
+                (self._seconds(strike.began_ms), self._seconds(strike.mended_ms))
+                for strike in self.stage.strikes[earlier:])))
             print(f"    {began_s / MINUTE_S:4.1f} min: {fault.name}, whole again after "
                   f"{self.sampler.seconds - began_s:.0f} s; {self.verification.verified:,} records verified so far",
                   flush=True)
             minute = max(minute + 1, int(self.sampler.seconds // MINUTE_S) + 1)
         self._wait_for_minute(minutes)
+
+    def _seconds(self, wall_ms: int) -> float:
+        return (wall_ms - self.run.started_ms) / 1000
 
     def _wait_for_minute(self, minute: int) -> bool:
         """False if there is nothing to wait for: the program has ended, or the verifier has seen enough."""
@@ -87,6 +95,7 @@ class Soak:
 
 def run_soak(context: Context, minutes: int, release: Release, report: Path) -> int:
     report.mkdir(parents=True, exist_ok=True)
+    timed("Planted faults found by the inspector", lambda: prove_inspector(context))
     with stage(context, release) as (place, registry):
         findings = soak(context, place, registry, minutes, report)
     table = findings.table()
@@ -97,6 +106,11 @@ def run_soak(context: Context, minutes: int, release: Release, report: Path) -> 
         sys.exit("\n".join(f"FAILED: {each}" for each in wrong))
     print("passed")
     return 0
+
+
+def prove_inspector(context: Context):
+    shoes = context.program("proof").shoes(SEED, proof.SHOES_MIN)
+    proof.prove([json.loads(line) for line in shoes], Schema(SCHEMA.read_text()))
 
 
 @contextlib.contextmanager
