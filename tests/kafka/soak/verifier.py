@@ -84,7 +84,7 @@ class Verifier:
             "log.connection.close": False,
         })
         self.met: Counter[str] = Counter()
-        self.paused: list[TopicPartition] = []
+        self.paused: set[int] = set()
         self.count: int | None = None
 
     def run(self) -> Verdict:
@@ -137,15 +137,22 @@ class Verifier:
         return found
 
     def _pause_or_resume(self):
-        """Those ahead are the ones whose next shoe has not been made yet."""
+        """While too much waits, those ahead are paused: the ones that no shoe waits for. They may fall behind by that."""
         waiting = self.queues.waiting()
-        if not self.paused and waiting > self.task.ahead_max:
-            self.paused = [self._place(partition) for partition, queue in enumerate(self.queues.of) if not queue]
-            self.consumer.pause(self.paused)
-            self.met["partitions paused"] += len(self.paused)
-        elif self.paused and waiting < self.task.ahead_max // 2:
-            self.consumer.resume(self.paused)
-            self.paused = []
+        if waiting > self.task.ahead_max:
+            self._set_paused({partition for partition, queue in enumerate(self.queues.of) if not queue})
+        elif waiting < self.task.ahead_max // 2:
+            self._set_paused(set())
+        else:
+            self._set_paused({partition for partition in self.paused if not self.queues.of[partition]})
+
+    def _set_paused(self, paused: set[int]):
+        if added := paused - self.paused:
+            self.consumer.pause([self._place(partition) for partition in added])
+            self.met["pauses of partitions ahead"] += len(added)
+        if gone := self.paused - paused:
+            self.consumer.resume([self._place(partition) for partition in gone])
+        self.paused = paused
 
     def _ends(self) -> list[int]:
         return [self.consumer.get_watermark_offsets(self._place(partition), timeout=READ_TIMEOUT_S)[1]
