@@ -9,10 +9,8 @@ from soak.sampler import Sample
 WIDTH, LEFT, RIGHT = 900, 64, 20
 MEMORY_TOP, MEMORY_HEIGHT = 64, 230
 THREADS_TOP, THREADS_HEIGHT = 336, 56
-HEIGHT = 470
+HEIGHT = 448
 TICKS_MAX = 6
-# A point each, at most: more than there are pixels shows nothing more.
-POINTS_MAX = 1_600
 BAND_WIDTH_MIN = 1.5
 INK, GRID, MEMORY, THREADS = "#7a828c", "#8a929c", "#3584e4", "#b5722c"
 COLOURS = ("#d9485f", "#c98a1b", "#7a6ff0", "#2a9d6f", "#2a93b8")
@@ -30,8 +28,6 @@ def draw(samples: list[Sample], struck: list[Struck]) -> str:
 
     kinds = list(dict.fromkeys((each.slug, each.name) for each in struck))
     colour = {slug: COLOURS[index % len(COLOURS)] for index, (slug, _) in enumerate(kinds)}
-    step = max(1, -(-len(samples) // POINTS_MAX))
-    thinned = samples[::step]
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' "
         f"role='img' {FONT} fill='{INK}'>",
@@ -46,7 +42,7 @@ def draw(samples: list[Sample], struck: list[Struck]) -> str:
     parts += memory.grid("MiB") + threads.grid("threads")
     parts += [f"<polyline fill='none' stroke='{stroke}' stroke-width='{width}' stroke-linejoin='round' "
               f"points='{points}'/>" for stroke, width, points in (
-                  (MEMORY, 2, line((x(each.seconds), memory.y(each.rss_mib)) for each in thinned)),
+                  (MEMORY, 2, line((x(each.seconds), memory.y(each.rss_mib)) for each in samples)),
                   (THREADS, 1.5, line(steps((x(each.seconds), threads.y(each.threads)) for each in samples))))]
     bottom = THREADS_TOP + THREADS_HEIGHT
     for minute in ticks(minutes, 10):

@@ -12,8 +12,8 @@ from soak.verifier import Verdict
 
 # KAFKA_BUFFER_MEMORY's default is 32 MiB; as much again for code, stacks, buffers of connections and the allocator.
 PEAK_MIB_MAX = 64
-# The buffer fills while a leader is away, each time at other moments: medians, of runs in which each fault came twice
-# before the last fifth.
+# The buffer fills while a leader is away and empties again: medians, which that does not move, and only where a fifth of
+# the run is longer than that takes.
 GROWTH_MIB_MAX = 4
 GROWTH_MINUTES_MIN = 10
 LATENCY = re.compile(r"Latency: p50=(\S+) .*p99=(\S+) .*max=(\S+)")

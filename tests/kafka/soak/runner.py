@@ -43,9 +43,9 @@ START_TIMEOUT_S = 60
 POLL_S = 1
 # How long connections may take to be as they were before the first fault: the leaders must go home first.
 SETTLED_TIMEOUT_S = 120
-# What is verified may be forgotten: some five minutes' worth is kept, about 3 GB on three nodes.
-SEGMENT_BYTES = 16 << 20
-RETENTION_BYTES = 64 << 20
+# What is verified may be forgotten: some four minutes' worth is kept, about 2 GB on three nodes.
+SEGMENT_BYTES = 8 << 20
+RETENTION_BYTES = 48 << 20
 PROPERTIES = {
     "log.retention.check.interval.ms": "10000",
     # Every node leads again soon after it is back, so that all are connected to and all are struck.
@@ -153,8 +153,7 @@ def soak(context: Context, place: Stage, registry: Registry, minutes: int, repor
         before = [sample for sample in sampler.samples if sample.seconds < first_s][-1]
         after = settled(run, sampler, before)
         sampler.stop()
-        if run.popen.poll() is None:
-            run.signal(signal.SIGTERM)
+        run.signal(signal.SIGTERM)
         outcome = run.finish()
         verdict = timed("Verified to the end", lambda: verification.finish(outcome.ledger.acknowledged))
         return Findings(place.cluster.version, minutes, struck, sampler.samples, before, after, outcome, verdict)
