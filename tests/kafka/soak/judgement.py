@@ -85,7 +85,7 @@ class Findings:
             ("ran for", f"{samples[-1].seconds / 60:.1f} minutes"),
             ("messages", f"{acknowledged:,} acknowledged, {self.ledger.failed} failed, {self.ledger.unsent} unsent"),
             ("faults", ", ".join(f"{count} × {name}" for name, count in kinds.items())),
-            ("verified", f"{self.verdict.verified:,} records"),
+            ("records compared", f"{self.verdict.verified:,}"),
             *((kind, str(faults.get(kind, 0))) for kind in (LOST, DUPLICATED, REORDERED, CHANGED, MISPLACED)),
             ("memory (RSS)", f"median {median(each.rss_mib for each in samples):.1f} MiB, peak {self.peak_mib:.1f} MiB"),
             ("memory growth", f"{self.growth_mib:+.1f} MiB from the second fifth to the last"),
