@@ -13,8 +13,11 @@ FUZZ_SECONDS ?= 120
 # An input longer than this teaches nothing new; one that takes so much memory or time is a finding.
 FUZZ_LIMITS := -max_len=4096 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 -verbosity=0
 
+# For how long `make soak` soaks; the first fault strikes after one minute.
+SOAK_MINUTES ?= 30
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-kafka chaos fuzz lint doc static
+.PHONY: help run build test simulate planted test-kafka chaos soak fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +51,9 @@ test-kafka: build ## Test against a real Apache Kafka and registry, all or CASES
 
 chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze", on RELEASE=3.9 (as test-kafka; root for networks)
 	@tests/kafka/run chaos $(if $(RELEASE),--release $(RELEASE)) $(CHAOS_OPTIONS) $(FAULTS)
+
+soak: build ## Soak for SOAK_MINUTES=30: real Kafka, 20,000 messages a second, a fault a minute; memory and threads sampled
+	@tests/kafka/run soak --minutes $(SOAK_MINUTES)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

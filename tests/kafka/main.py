@@ -15,6 +15,7 @@ from chaos.trials import BRIEF, WHOLE, run_chaos
 from context import Context
 from peers.cluster import Cluster
 from peers.releases import NEWEST, RELEASES, release_of
+from soak.runner import run_soak
 
 FAULTS_BY_NAME = {fault.slug: fault for fault in FAULTS}
 
@@ -37,6 +38,12 @@ def main() -> int:
     mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
     mode.add_argument("--nodes", type=int, default=1)
     mode.set_defaults(act=lambda context, arguments: run_cluster(context, arguments.release, arguments.nodes))
+    mode = modes.add_parser("soak", help="a steady load for long, with a fault a minute, memory and threads sampled")
+    mode.add_argument("--minutes", type=at_least_2, default=30)
+    mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
+    mode.add_argument("--report", type=Path, metavar="FOLDER", help="where samples, chart and table are written")
+    mode.set_defaults(act=lambda context, arguments: run_soak(
+        context, arguments.minutes, release_of(arguments.release), arguments.report or context.cache / "soak"))
     arguments = parser.parse_args()
     # A termination is an exception like Ctrl-C, so that the peers are stopped on this way out too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -51,6 +58,14 @@ def chaos(context: Context, arguments: argparse.Namespace) -> int:
     faults = [FAULTS_BY_NAME[name] for name in arguments.faults] or list(FAULTS_BY_NAME.values())
     return run_chaos(context, release_of(arguments.release), faults, BRIEF if arguments.brief else WHOLE,
                      with_rivals=not arguments.without_rivals)
+
+
+def at_least_2(text: str) -> int:
+    """The first minute of a soak has no fault."""
+    minutes = int(text)
+    if minutes < 2:
+        raise argparse.ArgumentTypeError("at least 2 minutes: the first has no fault")
+    return minutes
 
 
 @contextlib.contextmanager
