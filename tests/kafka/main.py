@@ -17,6 +17,8 @@ from peers.cluster import Cluster
 from peers.releases import NEWEST, RELEASES, release_of
 from soak.runner import run_soak
 
+# What the faults do they do with tools that came with KRaft.
+WITH_KRAFT = [release.name for release in RELEASES if release.has_kraft]
 FAULTS_BY_NAME = {fault.slug: fault for fault in FAULTS}
 
 
@@ -30,7 +32,7 @@ def main() -> int:
     mode.set_defaults(act=lambda context, arguments: run_cases(context, arguments.words))
     mode = modes.add_parser("chaos", help="let faults strike a cluster of three while producers are at work")
     mode.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(map(str, FAULTS_BY_NAME))}; all")
-    mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
+    mode.add_argument("--release", default=NEWEST.name, choices=WITH_KRAFT)
     mode.add_argument("--without-rivals", action="store_true", help="only our program")
     mode.add_argument("--brief", action="store_true", help="one round of each fault, as soon as it goes")
     mode.set_defaults(act=chaos)
@@ -40,7 +42,7 @@ def main() -> int:
     mode.set_defaults(act=lambda context, arguments: run_cluster(context, arguments.release, arguments.nodes))
     mode = modes.add_parser("soak", help="a steady load for long, with a fault a minute, memory and threads sampled")
     mode.add_argument("--minutes", type=at_least_2, default=30)
-    mode.add_argument("--release", default=NEWEST.name, choices=[release.name for release in RELEASES])
+    mode.add_argument("--release", default=NEWEST.name, choices=WITH_KRAFT)
     mode.add_argument("--report", type=Path, metavar="FOLDER", help="where samples, chart and table are written")
     mode.set_defaults(act=lambda context, arguments: run_soak(
         context, arguments.minutes, release_of(arguments.release), arguments.report or context.cache / "soak"))
