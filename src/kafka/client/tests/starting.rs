@@ -338,6 +338,18 @@ fn a_topic_that_cannot_be_created_is_fatal_with_the_brokers_words() {
 }
 
 #[test]
+fn who_may_not_create_the_topic_is_told_to_get_that_right_and_not_the_one_to_write() {
+    let mut rig = creating();
+    rig.cluster.creation_code = 29;
+    rig.settle();
+    let line = rig.fatal().unwrap().to_string();
+    assert!(
+        line.contains("TOPIC_AUTHORIZATION_FAILED (29): no, thanks; grant this user CREATE"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_topic_that_may_not_be_read_is_fatal_at_once() {
     let mut cluster = FakeCluster::new(1, 1);
     cluster.topic_error = 29;
@@ -370,7 +382,7 @@ fn a_producer_id_is_asked_for_again_while_the_coordinator_loads_and_refused_for_
     rig.settle();
     let line = rig.fatal().unwrap().to_string();
     assert!(
-        line.contains("CLUSTER_AUTHORIZATION_FAILED (31); grant this user IDEMPOTENT_WRITE"),
+        line.contains("CLUSTER_AUTHORIZATION_FAILED (31); grant this user WRITE on the topic, with brokers before 2.8 also IDEMPOTENT_WRITE on the cluster"),
         "{line}"
     );
 }
