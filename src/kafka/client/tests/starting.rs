@@ -218,6 +218,32 @@ fn a_broker_without_a_common_version_is_fatal_and_says_what_it_speaks() {
 }
 
 #[test]
+fn a_broker_that_is_too_old_for_zstd_is_fatal_and_says_so_and_takes_what_is_not_zstd() {
+    let zstd = ProducerConfig {
+        compression: Compression::Zstd,
+        ..config()
+    };
+    for (config, produce_max, is_fatal) in [
+        (zstd.clone(), 6, true),
+        (zstd, 7, false),
+        (config(), 6, false),
+    ] {
+        let mut cluster = FakeCluster::new(1, 1);
+        cluster.versions.insert(0, (0, produce_max));
+        let mut rig = Rig::new(config, cluster);
+        rig.settle();
+        let line = rig.fatal().map(ToString::to_string);
+        assert_eq!(line.is_some(), is_fatal, "{line:?}");
+        if let Some(line) = line {
+            assert!(
+                line.starts_with("bootstrap-1 (boot:9092) is too old for zstd: Kafka 2.1"),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn versions_are_the_highest_that_both_speak() {
     let mut cluster = FakeCluster::new(1, 1);
     // Redpanda's.
