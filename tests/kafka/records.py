@@ -92,8 +92,8 @@ def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: 
             keyed: bool, started_ms: int, ended_ms: int, missing: int = 0, partitions_before: tuple[int, ...] = ()):
     """Every record is one of the shoes (JSON lines, in order), each shoe is there once, all as the contract says.
 
-    `missing` of the shoes, any of them, are not there. `partitions_before`: how many the topic had, one number after the
-    other, before it had as many as now.
+    `missing` of the shoes, any of them, are not there. `partitions_before`: how many the topic had before it had
+    as many as now, one number after the other.
     """
     faults = Faults()
     wanted = len(shoes) - missing

@@ -2,12 +2,15 @@
 
 import contextlib
 import re
+from pathlib import Path
 from typing import Iterator
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from context import Context, timed
 from peers.cluster import Cluster
 from peers.processes import wait_until
+from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
 from peers.topics import Topics, end_offset
 from program import Outcome, Program, Run
@@ -23,6 +26,19 @@ REPLICATED_TIMEOUT_S = 30
 DUMPED_BATCH = re.compile(
     r"baseOffset: (?P<base>\d+) lastOffset: (?P<last>\d+) count: (?P<count>\d+) baseSequence: (?P<sequence>-?\d+)"
     r".* producerId: (?P<producer>-?\d+) .*compresscodec: (?P<codec>\w+) .*isvalid: (?P<valid>\w+)")
+
+
+@contextlib.contextmanager
+def started(context: Context, kafka: Cluster, home: Path) -> Iterator[Registry]:
+    """The cluster, and a registry beside it, run meanwhile."""
+    registry = Registry(context.jars(REGISTRY), home / "registry")
+    try:
+        timed("Registry started", registry.start)
+        timed(f"Kafka {kafka.version} started", kafka.start)
+        yield registry
+    finally:
+        kafka.stop()
+        registry.stop()
 
 
 class Bench:
@@ -96,7 +112,7 @@ class Bench:
         outcome = self.produce(topic, **more)
         outcome.expect_all_delivered(count)
         if more.get("KAFKA_ACKS", "all") != "all":
-            wait_until(f"all nodes have all {count}", lambda: end_offset(self.kafka.bootstrap, topic) == count,
+            wait_until(f"all nodes have all {count} of {topic}", lambda: end_offset(self.kafka.bootstrap, topic) == count,
                        REPLICATED_TIMEOUT_S)
         self.verify(topic, outcome, count, keyed=more.get("KAFKA_MESSAGE_KEY") != "none")
         return outcome

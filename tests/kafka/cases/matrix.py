@@ -17,6 +17,8 @@ def deliver_every_codec(bench: Bench, topic: str, partitions: int, *, shift: int
     """Each to a topic of its own."""
     for step, codec in enumerate(codecs):
         acks, key = ACKS[(step + shift) % len(ACKS)], KEYS[(step + shift) % len(KEYS)]
-        print(f"    {partitions} partitions, {codec}, acks={acks}, key={key}", flush=True)
-        bench.deliver_and_verify(f"{topic}.{codec}", partitions, KAFKA_COMPRESSION_TYPE=codec, KAFKA_ACKS=acks,
-                                 KAFKA_MESSAGE_KEY=key, KAFKA_BATCH_SIZE=BATCH_BYTES)
+        try:
+            bench.deliver_and_verify(f"{topic}.{codec}", partitions, KAFKA_COMPRESSION_TYPE=codec, KAFKA_ACKS=acks,
+                                     KAFKA_MESSAGE_KEY=key, KAFKA_BATCH_SIZE=BATCH_BYTES)
+        except AssertionError as error:
+            raise AssertionError(f"{codec}, acks={acks}, key={key}: {error}") from error

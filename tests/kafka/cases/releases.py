@@ -9,17 +9,16 @@ from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, A
                                    ResourceType)
 
 from cases import delivery
-from cases.bench import COUNT, Bench
+from cases.bench import COUNT, Bench, started
 from cases.matrix import CODECS, deliver_every_codec
 from cases.suite import Suite
-from context import SCHEMA, Context, timed
+from context import SCHEMA, Context
 from peers.cluster import Cluster
-from peers.registry import PROFILE as REGISTRY
-from peers.registry import Registry
 from peers.releases import Release, release_of
 from peers.topics import end_offset
 
 PARTITIONS = 3
+COUNT_FEW = 10
 NODES = {"0.11": 1, "2.8": 1, "3.9": 3}
 ADMIN_TIMEOUT_S = 30
 PASSED, FAILED = "✅", "❌"
@@ -54,16 +53,19 @@ def sigterm_in_mid_run_loses_nothing(bench: Bench, topic: str):
 
 def the_check_passes_in_every_row(bench: Bench, topic: str):
     bench.create(topic, PARTITIONS)
+    # For a while the coordinator of a cluster that has just started gives no producer id. A run waits, a check does not.
+    bench.produce(topic, MESSAGE_COUNT=COUNT_FEW).expect_all_delivered(COUNT_FEW)
     outcome = bench.program.run(bench.settings(topic), "--check")
     assert outcome.code == 0 and FAILED not in outcome.output, f"exit code {outcome.code}:\n{outcome.output}"
     assert PASSED in outcome.output, outcome.output
-    assert end_offset(bench.kafka.bootstrap, topic) == 0, "it produced something"
+    assert end_offset(bench.kafka.bootstrap, topic) == COUNT_FEW, "it produced something"
 
 
-def zstd_is_refused_in_words(bench: Bench, topic: str):
+def zstd_is_refused_in_one_line_before_anything_is_made(bench: Bench, topic: str):
     bench.create(topic, PARTITIONS)
-    outcome = bench.produce(topic, KAFKA_COMPRESSION_TYPE="zstd", MESSAGE_COUNT=100)
-    outcome.expect_all_failed(100, "zstd")
+    outcome = bench.produce(topic, KAFKA_COMPRESSION_TYPE="zstd")
+    outcome.expect_one_error("too old for zstd", "Kafka 2.1", "KAFKA_COMPRESSION_TYPE")
+    assert outcome.ledger.generated == 0, outcome.ledger
     assert end_offset(bench.kafka.bootstrap, topic) == 0
 
 
@@ -121,18 +123,12 @@ def bench(context: Context, release: Release) -> Iterator[Bench]:
         properties = {"authorizer.class.name": AUTHORIZERS[release.name], "allow.everyone.if.no.acl.found": "true"}
     kafka = Cluster(release, context.jars(release.profile), home / "kafka", nodes=NODES[release.name],
                     properties=properties)
-    registry = Registry(context.jars(REGISTRY), home / "registry")
-    try:
-        timed("Registry started", registry.start)
-        timed("Kafka started", kafka.start)
+    with started(context, kafka, home) as registry:
         yield Bench(kafka, registry, context.program(f"{name}/program"), SCHEMA.read_text())
-    finally:
-        kafka.stop()
-        registry.stop()
 
 
 def suite_of(release: Release) -> Suite:
-    together = ALL if release.has_zstd else (*ALL, zstd_is_refused_in_words)
+    together = ALL if release.has_zstd else (*ALL, zstd_is_refused_in_one_line_before_anything_is_made)
     return Suite(f"Kafka {release.name}", partial(bench, release=release), variant=variant_of(release),
                  one_by_one=ALONE.get(release.name, ()), together=together)
 

@@ -61,22 +61,24 @@ def a_topic_deleted_and_made_anew_takes_all_that_the_old_one_did_not(bench: Thre
         run.signal(signal.SIGTERM)
         outcome = run.finish()
     ledger = outcome.ledger
-    assert outcome.code == 0 and ledger.failed == ledger.unsent == 0, f"exit code {outcome.code}:\n{outcome.output}"
+    # A batch may fail that only the old topic took: rather that than to write it behind its successors.
+    assert outcome.code == (1 if ledger.failed else 0) and ledger.unsent == 0, f"{outcome.code}:\n{outcome.output}"
     missing = ledger.generated - end_offset(bench.kafka.bootstrap, topic)
     records = bench.verify(topic, outcome, ledger.generated, missing=missing)
-    expect_the_rest_in_the_old_topic(bench.program.shoes(SEED, ledger.generated), records, deleted_logs(bench, topic))
+    lost = lost_in_neither(bench.program.shoes(SEED, ledger.generated), records, deleted_logs(bench, topic))
+    assert lost <= ledger.failed, f"{lost} are in neither topic, {ledger}"
 
 
-def expect_the_rest_in_the_old_topic(shoes: list[str], records: list[Record], old: dict[int, int]):
-    """Of each partition, what the new topic does not have is the beginning, and the old one had at least as many."""
-    held = {record.key for record in records}
+def lost_in_neither(shoes: list[str], records: list[Record], old: dict[int, int]) -> int:
+    """How many shoes are in neither topic: of each partition, the old one had the first so many, the new one has these
+    records. Each partition must have got some since."""
+    held, lost = {record.key for record in records}, 0
     for partition, old_count in old.items():
         keys = [key for key in (json.loads(shoe)["id"].encode() for shoe in shoes)
                 if place_of(murmur2(key), BEFORE) == partition]
-        missing = [number for number, key in enumerate(keys) if key not in held]
-        assert missing == list(range(len(missing))), f"partition {partition} has holes: {missing[-10:]}"
-        assert len(missing) <= old_count, f"partition {partition}: {len(missing)} missing, {old_count} in the old topic"
-        assert len(missing) < len(keys), f"partition {partition} got nothing since"
+        lost += sum(key not in held for key in keys[old_count:])
+        assert not held.isdisjoint(keys), f"partition {partition} got nothing since"
+    return lost
 
 
 def deleted_logs(bench: ThreeBench, topic: str) -> dict[int, int]:

@@ -82,8 +82,8 @@ def expect_throttled(bench: ThreeBench, topic: str, seconds: float):
 
 
 def with_too_few_replicas_it_waits_and_goes_on_when_there_are_enough(bench: ThreeBench, topic: str):
-    """All three must be in sync, and one is away for a while. What was appended just before is answered for only when it
-    is back, so that the request's own timeout decides how long that takes."""
+    """All three must be in sync, and one is away for a while. What was appended just before is answered for when it is
+    back, or by the request's timeout."""
     bench.create(topic, PARTITIONS, min_insync_replicas=3)
     with bench.running(topic, MESSAGE_INTERVAL="200us", MESSAGE_COUNT=COUNT, KAFKA_REQUEST_TIMEOUT="5s") as run:
         bench.wait_for_records(topic, 1_000, run)

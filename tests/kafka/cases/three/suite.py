@@ -3,13 +3,12 @@
 import contextlib
 from typing import Iterator
 
+from cases.bench import started
 from cases.suite import Suite
 from cases.three import changes, delivery, limits, permissions
 from cases.three.bench import LISTENERS, PROPERTIES, ThreeBench
-from context import SCHEMA, Context, timed
+from context import SCHEMA, Context
 from peers.cluster import Cluster
-from peers.registry import PROFILE as REGISTRY
-from peers.registry import Registry
 from peers.releases import NEWEST
 
 NODES = 3
@@ -20,14 +19,8 @@ def bench(context: Context) -> Iterator[ThreeBench]:
     home = context.home / "three"
     kafka = Cluster(NEWEST, context.jars(NEWEST.profile), home / "kafka", nodes=NODES, listeners=LISTENERS,
                     properties=PROPERTIES)
-    registry = Registry(context.jars(REGISTRY), home / "registry")
-    try:
-        timed("Registry started", registry.start)
-        timed("Kafka started", kafka.start)
+    with started(context, kafka, home) as registry:
         yield ThreeBench(kafka, registry, context.program("three/program"), SCHEMA.read_text())
-    finally:
-        kafka.stop()
-        registry.stop()
 
 
 SUITE = Suite("three", bench,
