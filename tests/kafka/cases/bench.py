@@ -12,7 +12,7 @@ from peers.cluster import Cluster
 from peers.processes import wait_until
 from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
-from peers.topics import Topics, end_offset
+from peers.topics import Topics, end_offset, wait_until_whole
 from program import Outcome, Program, Run
 from records import Record, Schema, compare, read_topic
 
@@ -35,6 +35,7 @@ def started(context: Context, kafka: Cluster, home: Path) -> Iterator[Registry]:
     try:
         timed("Registry started", registry.start)
         timed(f"Kafka {kafka.version} started", kafka.start)
+        wait_until_whole(kafka)
         yield registry
     finally:
         kafka.stop()

@@ -62,6 +62,25 @@ class Topics:
         wait_until(f"all replicas of {topic} are in sync", in_step, IN_STEP_TIMEOUT_S)
 
 
+def wait_until_whole(cluster: Cluster):
+    """Every node knows all of them, and who controls them. Before, a client would drop nodes that it has just heard of,
+    with what it had asked them.
+    """
+    listener = next(iter(cluster.listeners.values()))
+    addresses = [node.address(listener) for node in cluster.nodes]
+    wait_until("all nodes know each other", lambda: all(knows_all(address, len(addresses)) for address in addresses),
+               TIMEOUT_S)
+
+
+def knows_all(address: str, nodes: int) -> bool:
+    try:
+        # Anew each time: a client that was told of all would ask any.
+        metadata = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=TIMEOUT_S)
+    except KafkaException:
+        return False
+    return len(metadata.brokers) == nodes and metadata.controller_id >= 0
+
+
 def end_offset(bootstrap: str, topic: str) -> int:
     """How many records the topic holds, as its end offsets say; 0 while there is no topic."""
     return sum(end_offsets(bootstrap, topic).values())
