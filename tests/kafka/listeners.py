@@ -42,6 +42,7 @@ class Listener:
     host: str = "127.0.0.1"  # as advertised: clients verify the certificate against it
     bound: str = "127.0.0.1"
     properties: dict[str, str] = field(default_factory=dict)
+    users: tuple[User, ...] = (PLAIN_USER,)  # who may come in by PLAIN
 
     @property
     def is_encrypted(self) -> bool:
@@ -53,16 +54,16 @@ class Listener:
         if self.mechanisms:
             ours["sasl.enabled.mechanisms"] = ",".join(self.mechanisms)
         for mechanism in self.mechanisms:
-            ours[f"{mechanism.lower()}.sasl.jaas.config"] = jaas(mechanism)
+            ours[f"{mechanism.lower()}.sasl.jaas.config"] = jaas(mechanism, self.users)
         return {prefix + name: value for name, value in (ours | self.properties).items()}
 
 
 PLAINTEXT = Listener("PLAINTEXT", "PLAINTEXT")
 
 
-def jaas(mechanism: str) -> str:
+def jaas(mechanism: str, users: tuple[User, ...]) -> str:
     if mechanism == PLAIN:
-        module, options = "plain.PlainLoginModule", {f"user_{PLAIN_USER.name}": PLAIN_USER.secret}
+        module, options = "plain.PlainLoginModule", {f"user_{user.name}": user.secret for user in users}
     elif mechanism == OAUTHBEARER:
         module = "oauthbearer.OAuthBearerLoginModule"
         # For validating unsecured tokens. Where there are options, the broker's own login wants a name among them.

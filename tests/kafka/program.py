@@ -57,7 +57,6 @@ class Outcome:
             f"no line with {words}:\n{self.output}"
         assert "panicked" not in self.output, self.output
 
-
     def expect_one_error(self, *words: str):
         """Exit code 1, and one line of level ERROR, which holds all the words (in any case). Nothing was delivered."""
         assert self.code == 1, f"exit code {self.code} and not 1:\n{self.output}"
@@ -67,6 +66,17 @@ class Outcome:
         assert not missing, f"the line does not hold {missing}: {errors[0]}"
         assert self.ledger.acknowledged == 0, f"{self.ledger}"
         assert "panicked" not in self.output, self.output
+
+    def expect_all_failed(self, count: int, *words: str):
+        """Exit code 1, and every message failed for one reason: a line of level ERROR tells the first, another at most
+        how often that was repeated, and both hold all the words (in any case)."""
+        assert self.code == 1, f"exit code {self.code} and not 1:\n{self.output}"
+        errors = [line for line in self.output.splitlines() if ERROR in line]
+        assert 1 <= len(errors) <= 2 and all("repeated" in line for line in errors[1:]), self.output
+        for line in errors:
+            missing = [word for word in words if word.lower() not in line.lower()]
+            assert not missing, f"the line does not hold {missing}: {line}"
+        assert self.ledger == Ledger(count, 0, count, 0), f"{self.ledger}"
 
     def expect_no_trace_of(self, secret: str):
         for form in forms_of(secret):
@@ -134,6 +144,8 @@ class Program:
 class Run:
     """A run that has begun. `finish` must be called; it ends the process at the latest after RUN_TIMEOUT_S."""
 
+    name = "continuous-producer"
+
     def __init__(self, program: Program, settings: dict[str, object], command: list[str], folder: Path):
         self.log = program.home / f"{time.time_ns()}.log"
         self.started_ms = time.time_ns() // 1_000_000
@@ -142,23 +154,37 @@ class Run:
                                           stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=dying_with_this_process())
 
+    @property
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def tail(self) -> str:
+        return self.output()
+
     def signal(self, number: signal.Signals):
-        assert self.popen.poll() is None, f"it had ended by itself:\n{self.log.read_text(errors='replace')}"
+        assert self.is_running, f"it had ended by itself:\n{self.output()}"
         self.popen.send_signal(number)
+
+    def peak_memory_bytes(self) -> int:
+        """The most that was resident so far."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
     def finish(self) -> Outcome:
         try:
             code = self.popen.wait(RUN_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {RUN_TIMEOUT_S} s:\n{self.log.read_text(errors='replace')}") \
-                from None
+            raise AssertionError(f"still running after {RUN_TIMEOUT_S} s:\n{self.output()}") from None
         finally:
             self.kill()
-        output = self.log.read_text(errors="replace")
-        return Outcome(code, output, self.started_ms, time.time_ns() // 1_000_000)
+        return Outcome(code, self.output(), self.started_ms, time.time_ns() // 1_000_000)
 
     def kill(self):
-        if self.popen.poll() is None:
+        if self.is_running:
             self.popen.kill()
             self.popen.wait()
 

@@ -9,6 +9,7 @@ import json
 import struct
 import tempfile
 import time
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ READ_TIMEOUT_S = 60
 FAULTS_SHOWN_MAX = 5
 CLOCK_TOLERANCE_MS = 1_000
 TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME = 1, 2
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,23 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
 
 
 def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: int, *, partitions: int,
-            keyed: bool, started_ms: int, ended_ms: int, timestamp_type: int = TIMESTAMP_CREATE_TIME):
-    """Every record is one of the shoes (JSON lines, in order), each shoe is there once, all as the contract says."""
+            keyed: bool, started_ms: int, ended_ms: int, missing: int = 0, partitions_before: tuple[int, ...] = (),
+            timestamp_type: int = TIMESTAMP_CREATE_TIME):
+    """Every record is one of the shoes (JSON lines, in order), each shoe is there once, all as the contract says.
+
+    `missing` of the shoes, any of them, are not there. `partitions_before`: how many the topic had before it had
+    as many as now, one number after the other.
+    """
     faults = Faults()
-    faults.check(len(records) == len(shoes), "Kafka holds {} records and not {}", len(records), len(shoes))
+    wanted = len(shoes) - missing
+    faults.check(len(records) == wanted, "Kafka holds {} records and not {}", len(records), wanted)
     number_of = {json.loads(line)["id"]: number for number, line in enumerate(shoes)}
     faults.check(len(number_of) == len(shoes), "only {} of {} ids are different", len(number_of), len(shoes))
     seen = bytearray(len(shoes))
     last_number = [-1] * partitions
     last_offset = [-1] * partitions
+    # By a shoe's number: in which partition it is, and the hash of its key.
+    places, hashes = array("i", [NOWHERE]) * len(shoes), array("I", [0]) * len(shoes)
     make, parse, unpack = schema.message, schema.message.FromString, FRAME.unpack_from
     for record in records:
         where = (record.partition, record.offset)
@@ -125,13 +135,26 @@ def compare(records: list[Record], shoes: list[str], schema: Schema, schema_id: 
         if keyed:
             key = shoe.id.encode()
             faults.check(record.key == key, "{}: key {!r} and not {!r}", where, record.key, key)
-            place = partition_of(key, partitions)
-            faults.check(record.partition == place, "{}: belongs to partition {}", where, place)
+            places[number], hashes[number] = record.partition, murmur2(key)
         else:
             faults.check(record.key is None, "{}: key {!r} and not null", where, record.key)
-    faults.check(seen.count(1) == len(shoes), "{} shoes never arrived, the first is shoe {}", seen.count(0),
-                 seen.find(0))
+    faults.check(seen.count(0) == missing, "{} shoes and not {} never arrived, the first is shoe {}", seen.count(0),
+                 missing, seen.find(0))
+    check_places(faults, places, hashes, (*partitions_before, partitions))
     faults.report()
+
+
+def check_places(faults: "Faults", places: array, hashes: array, partitions: tuple[int, ...]):
+    """Each shoe is in its key's partition, and once one was placed by a number of partitions, none behind it was by an
+    earlier number."""
+    era = 0
+    for number, (place, hashed) in enumerate(zip(places, hashes)):
+        if place == NOWHERE:
+            continue
+        fitting = [later for later in range(era, len(partitions)) if place == place_of(hashed, partitions[later])]
+        if faults.check(bool(fitting), "shoe {} is in partition {}, which is not its key's among {}", number, place,
+                        partitions[era:]):
+            era = fitting[0]
 
 
 class Faults:
@@ -153,9 +176,9 @@ class Faults:
         assert not total, f"{total} faults:\n" + "\n".join(self.shown)
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's Java client picks for a key: toPositive(murmur2(key)) % partitions."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+def place_of(hashed: int, partitions: int) -> int:
+    """The partition that Kafka's Java client picks for a key with this hash: toPositive(murmur2(key)) % partitions."""
+    return (hashed & 0x7FFFFFFF) % partitions
 
 
 def murmur2(data: bytes) -> int:

@@ -211,6 +211,7 @@ impl Client {
         let session = Session::new(
             id,
             &self.config.client_id,
+            self.config.compression,
             self.config.request_timeout,
             timeout + CONNECT_GRACE,
             now,

@@ -54,8 +54,14 @@ impl Dialogue {
         if let Some(token) = token {
             credentials.set_token(token.clone());
         }
-        let mut session =
-            Session::new(NODE_UNKNOWN, &config.client_id, NO_TIMEOUT, NO_TIMEOUT, now);
+        let mut session = Session::new(
+            NODE_UNKNOWN,
+            &config.client_id,
+            config.compression,
+            NO_TIMEOUT,
+            NO_TIMEOUT,
+            now,
+        );
         let first = session.handle_connected(now);
         let dialogue = Dialogue {
             session,

@@ -204,10 +204,18 @@ impl fmt::Display for DeliveryError {
 
 /// A code, the broker's words, and what to do about it.
 fn fmt_told(f: &mut fmt::Formatter<'_>, code: ErrorCode, message: Option<&str>) -> fmt::Result {
+    fmt_advised(f, code, message, code.advice())
+}
+
+fn fmt_advised(
+    f: &mut fmt::Formatter<'_>,
+    code: ErrorCode,
+    message: Option<&str>,
+    advice: Option<&str>,
+) -> fmt::Result {
     write!(f, "{code}")?;
     message.map_or(Ok(()), |message| write!(f, ": {message}"))?;
-    code.advice()
-        .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    advice.map_or(Ok(()), |advice| write!(f, "; {advice}"))
 }
 
 /// Why the client cannot go on. Each says what to do.
@@ -337,7 +345,14 @@ impl fmt::Display for FatalError {
                 message,
             } => {
                 write!(f, "topic {topic} could not be created: ")?;
-                fmt_told(f, *code, message.as_deref())
+                let advice = match *code {
+                    // The code's own advice is for who produces.
+                    ErrorCode::TOPIC_AUTHORIZATION_FAILED => Some(
+                        "grant this user CREATE on the topic, or create it and leave KAFKA_CREATE_TOPIC out",
+                    ),
+                    code => code.advice(),
+                };
+                fmt_advised(f, *code, message.as_deref(), advice)
             }
             Self::Refused { request, code } => {
                 write!(f, "the broker refused {request}: ")?;

@@ -126,7 +126,7 @@ impl ErrorCode {
                 "grant this user WRITE and DESCRIBE on the topic"
             }
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
-                "grant this user IDEMPOTENT_WRITE on the cluster (brokers before 2.8 need it), or switch idempotence off"
+                "grant this user WRITE on the topic, with brokers before 2.8 also IDEMPOTENT_WRITE on the cluster, or switch idempotence off"
             }
             ErrorCode::INVALID_TIMESTAMP => {
                 "check this machine's clock against the topic's message.timestamp.before.max.ms and after.max.ms"

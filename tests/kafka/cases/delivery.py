@@ -7,14 +7,10 @@ from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from cases.bench import COUNT, PARTITIONS, Bench
-from peers.processes import wait_until
 from peers.topics import end_offset
 from records import read_topic
 
 COUNT_LARGE = 1_000_000
-PROGRESS_TIMEOUT_S = 30
-# acks=0 is unanswered: the program may end before the broker has read all that was written to the socket.
-UNACKNOWLEDGED_TIMEOUT_S = 20
 
 
 def every_shoe_arrives_once_in_order_in_its_keys_partition(bench: Bench, topic: str):
@@ -88,12 +84,7 @@ def acks_1_delivers_everything(bench: Bench, topic: str):
 
 
 def acks_0_delivers_everything_to_a_healthy_broker(bench: Bench, topic: str):
-    bench.create(topic)
-    outcome = bench.produce(topic, KAFKA_ACKS=0)
-    outcome.expect_all_delivered(COUNT)
-    wait_until(f"Kafka has read all {COUNT}", lambda: end_offset(bench.kafka.bootstrap, topic) == COUNT,
-               UNACKNOWLEDGED_TIMEOUT_S)
-    bench.verify(topic, outcome, COUNT)
+    bench.deliver_and_verify(topic, KAFKA_ACKS=0)
 
 
 def a_missing_topic_is_created_when_asked_for(bench: Bench, topic: str):
@@ -135,16 +126,10 @@ def sigint_in_mid_run_loses_nothing(bench: Bench, topic: str):
 
 def stopped_in_mid_run(bench: Bench, topic: str, number: signal.Signals):
     bench.create(topic)
-    settings = bench.settings(topic, MESSAGE_INTERVAL="50us")
-    del settings["MESSAGE_COUNT"]
-    run = bench.program.start(settings)
-    try:
-        wait_until("some records have arrived", lambda: end_offset(bench.kafka.bootstrap, topic) > 1_000,
-                   PROGRESS_TIMEOUT_S)
+    with bench.running(topic, MESSAGE_INTERVAL="50us") as run:
+        bench.wait_for_records(topic, 1_000, run)
         run.signal(number)
         outcome = run.finish()
-    finally:
-        run.kill()
     held = end_offset(bench.kafka.bootstrap, topic)
     outcome.expect_all_delivered(held)
     bench.verify(topic, outcome, held)

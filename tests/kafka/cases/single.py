@@ -4,8 +4,8 @@ import contextlib
 from typing import Iterator
 
 from cases import delivery
-from cases.bench import Bench
 from cases.security import check, oauth, refusals, registry, sasl, tls
+from cases.security.bench import SecuredBench
 from cases.suite import Suite
 from certificates import Certificates
 from context import SCHEMA, Context, timed
@@ -20,7 +20,7 @@ from tokens import TokenServer
 
 
 @contextlib.contextmanager
-def bench(context: Context) -> Iterator[Bench]:
+def bench(context: Context) -> Iterator[SecuredBench]:
     home = context.home / "single"
     jars, apicurio = context.jars(NEWEST.profile), context.jars(REGISTRY)
     certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
@@ -35,7 +35,7 @@ def bench(context: Context) -> Iterator[Bench]:
         timed("Every way into Kafka tried with librdkafka", secured.prove)
         gate = Gate(registry_peer.url, certificates)
         gate.prove()
-        yield Bench(secured, registry_peer, gate, context.program("single/program"), SCHEMA.read_text())
+        yield SecuredBench(secured, registry_peer, gate, context.program("single/program"), SCHEMA.read_text())
     finally:
         kafka.stop()
         registry_peer.terminate()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 STOP_TIMEOUT_S = 20
 POLL_INTERVAL_S = 0.1
@@ -78,7 +79,19 @@ def dying_with_this_process():
     return prepare
 
 
-def wait_until(what: str, condition, timeout_s: float, process: Process | None = None):
+class Watched(Protocol):
+    """What a `Process` has, and others may have."""
+
+    name: str
+    popen: subprocess.Popen
+
+    @property
+    def is_running(self) -> bool: ...
+
+    def tail(self) -> str: ...
+
+
+def wait_until(what: str, condition, timeout_s: float, process: Watched | None = None):
     """The condition's first true value. Fails at the deadline, or as soon as the process that should cause it ends."""
     deadline = time.monotonic() + timeout_s
     while True:

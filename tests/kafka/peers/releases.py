@@ -21,6 +21,7 @@ class Release:
     has_kraft: bool
     logging: Logging
     dump_log_segments: str  # the tool's class, which has moved
+    has_zstd: bool = True
 
     @property
     def profile(self) -> str:
@@ -29,7 +30,7 @@ class Release:
 
 RELEASES = (
     # The first with record batches of version 2 and idempotence. The oldest that the program can speak to at all.
-    Release("0.11", has_kraft=False, logging=LOG4J_1, dump_log_segments="kafka.tools.DumpLogSegments"),
+    Release("0.11", has_kraft=False, logging=LOG4J_1, dump_log_segments="kafka.tools.DumpLogSegments", has_zstd=False),
     # The last that many clusters stayed at before KRaft.
     Release("2.8", has_kraft=False, logging=LOG4J_1, dump_log_segments="kafka.tools.DumpLogSegments"),
     # The last of the third generation.

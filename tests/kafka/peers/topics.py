@@ -8,6 +8,8 @@ from peers.processes import wait_until
 
 TIMEOUT_S = 30
 IN_STEP_TIMEOUT_S = 120
+# What a broker says of a partition that it is told to lead and does not know of yet.
+NOT_LED_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class Topics:
@@ -30,11 +32,12 @@ class Topics:
         if len(found) < partitions or any(each.leader < 0 for each in found.values()):
             return False
         try:
-            return end_offset(self.cluster.bootstrap, topic) == 0
+            end_offset(self.cluster.bootstrap, topic)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+            if error.args[0].code() not in NOT_LED_YET:
                 raise
             return False
+        return True
 
     def exists(self, topic: str) -> bool:
         return topic in self.admin.list_topics(timeout=TIMEOUT_S).topics
@@ -59,12 +62,36 @@ class Topics:
         wait_until(f"all replicas of {topic} are in sync", in_step, IN_STEP_TIMEOUT_S)
 
 
+def wait_until_whole(cluster: Cluster):
+    """Every node knows all of them, and who controls them. Before, a client would drop nodes that it has just heard of,
+    with what it had asked them.
+    """
+    listener = next(iter(cluster.listeners.values()))
+    addresses = [node.address(listener) for node in cluster.nodes]
+    wait_until("all nodes know each other", lambda: all(knows_all(address, len(addresses)) for address in addresses),
+               TIMEOUT_S)
+
+
+def knows_all(address: str, nodes: int) -> bool:
+    try:
+        # Anew each time: a client that was told of all would ask any.
+        metadata = AdminClient({"bootstrap.servers": address, "log_level": 0}).list_topics(timeout=TIMEOUT_S)
+    except KafkaException:
+        return False
+    return len(metadata.brokers) == nodes and metadata.controller_id >= 0
+
+
 def end_offset(bootstrap: str, topic: str) -> int:
     """How many records the topic holds, as its end offsets say; 0 while there is no topic."""
+    return sum(end_offsets(bootstrap, topic).values())
+
+
+def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """The same by partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
     try:
         metadata = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT_S)[1]
-                   for p in metadata.partitions)
+        return {partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)[1]
+                for partition in metadata.partitions}
     finally:
         consumer.close()

@@ -26,6 +26,7 @@ use super::credentials::Credentials;
 use super::partition::BatchId;
 use crate::kafka::sasl::SaslError;
 use crate::kafka::wire::codec::DecodeError;
+use crate::kafka::wire::compression::Compression;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
     ApiVersionsRequest, CreateTopicsRequest, CreateTopicsResponse, InitProducerIdRequest,
@@ -123,6 +124,8 @@ pub(super) struct Session {
     in_flight: VecDeque<InFlight>,
     next_correlation_id: i32,
     client_id: String,
+    /// What the broker must be able to take.
+    compression: Compression,
     request_timeout: Duration,
     /// When the connection was begun.
     begun: Instant,
@@ -138,6 +141,7 @@ impl Session {
     pub(super) fn new(
         node: i32,
         client_id: &str,
+        compression: Compression,
         request_timeout: Duration,
         connect_timeout: Duration,
         now: Instant,
@@ -151,6 +155,7 @@ impl Session {
             in_flight: VecDeque::new(),
             next_correlation_id: 0,
             client_id: client_id.to_owned(),
+            compression,
             request_timeout,
             begun: now,
             connect_deadline: now + connect_timeout,

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::super::credentials::Credentials;
 use super::{Answer, Asked, Session, SessionError, Stage};
 use crate::kafka::wire::ErrorCode;
+use crate::kafka::wire::compression::Compression;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, InitProducerIdRequest,
@@ -21,6 +22,9 @@ const API_VERSIONS_FIRST: i16 = 3;
 /// Software name and version that brokers show in their metrics (KIP-511).
 const SOFTWARE_NAME: &str = env!("CARGO_PKG_NAME");
 const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The first version of Produce that may hold batches compressed with zstd (KIP-110).
+const PRODUCE_WITH_ZSTD: i16 = 7;
 
 /// The highest versions that both sides speak.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +105,16 @@ impl Session {
         } else {
             None
         };
+        let produce = needed::<ProduceRequest<'_>>(response, "Produce")?;
+        // Such a broker would only say that something unknown is wrong (-1).
+        if self.compression == Compression::Zstd && produce < PRODUCE_WITH_ZSTD {
+            return Err(SessionError::TooOld(
+                "is too old for zstd: Kafka 2.1 or later is needed, or another KAFKA_COMPRESSION_TYPE".to_owned(),
+            ));
+        }
         self.versions = Some(Versions {
             metadata: needed::<MetadataRequest<'_>>(response, "Metadata")?,
-            produce: needed::<ProduceRequest<'_>>(response, "Produce")?,
+            produce,
             init_producer_id: offered::<InitProducerIdRequest>(response),
             create_topics: offered::<CreateTopicsRequest<'_>>(response),
             sasl_authenticate,

@@ -7,7 +7,14 @@ use crate::kafka::client::session::{Session, SessionError};
 const CONNECT: Duration = Duration::from_secs(10);
 
 fn session(now: Instant) -> Session {
-    Session::new(1, "a-client", REQUEST_TIMEOUT, CONNECT, now)
+    Session::new(
+        1,
+        "a-client",
+        Compression::None,
+        REQUEST_TIMEOUT,
+        CONNECT,
+        now,
+    )
 }
 
 fn negotiated(now: Instant) -> Session {

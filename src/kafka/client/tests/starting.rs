@@ -218,6 +218,32 @@ fn a_broker_without_a_common_version_is_fatal_and_says_what_it_speaks() {
 }
 
 #[test]
+fn a_broker_that_is_too_old_for_zstd_is_fatal_and_says_so_and_takes_what_is_not_zstd() {
+    let zstd = ProducerConfig {
+        compression: Compression::Zstd,
+        ..config()
+    };
+    for (config, produce_max, is_fatal) in [
+        (zstd.clone(), 6, true),
+        (zstd, 7, false),
+        (config(), 6, false),
+    ] {
+        let mut cluster = FakeCluster::new(1, 1);
+        cluster.versions.insert(0, (0, produce_max));
+        let mut rig = Rig::new(config, cluster);
+        rig.settle();
+        let line = rig.fatal().map(ToString::to_string);
+        assert_eq!(line.is_some(), is_fatal, "{line:?}");
+        if let Some(line) = line {
+            assert!(
+                line.starts_with("bootstrap-1 (boot:9092) is too old for zstd: Kafka 2.1"),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn versions_are_the_highest_that_both_speak() {
     let mut cluster = FakeCluster::new(1, 1);
     // Redpanda's.
@@ -338,6 +364,18 @@ fn a_topic_that_cannot_be_created_is_fatal_with_the_brokers_words() {
 }
 
 #[test]
+fn who_may_not_create_the_topic_is_told_to_get_that_right_and_not_the_one_to_write() {
+    let mut rig = creating();
+    rig.cluster.creation_code = 29;
+    rig.settle();
+    let line = rig.fatal().unwrap().to_string();
+    assert!(
+        line.contains("TOPIC_AUTHORIZATION_FAILED (29): no, thanks; grant this user CREATE"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_topic_that_may_not_be_read_is_fatal_at_once() {
     let mut cluster = FakeCluster::new(1, 1);
     cluster.topic_error = 29;
@@ -370,7 +408,7 @@ fn a_producer_id_is_asked_for_again_while_the_coordinator_loads_and_refused_for_
     rig.settle();
     let line = rig.fatal().unwrap().to_string();
     assert!(
-        line.contains("CLUSTER_AUTHORIZATION_FAILED (31); grant this user IDEMPOTENT_WRITE"),
+        line.contains("CLUSTER_AUTHORIZATION_FAILED (31); grant this user WRITE on the topic, with brokers before 2.8 also IDEMPOTENT_WRITE on the cluster"),
         "{line}"
     );
 }

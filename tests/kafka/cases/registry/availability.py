@@ -4,7 +4,7 @@ import signal
 
 from confluent_kafka.schema_registry import Schema as RegisteredSchema
 
-from cases.bench import COUNT, PlainBench
+from cases.bench import COUNT, Bench
 from cases.registry.bench import RegistryBench, url_of_nobody
 from peers.processes import wait_until
 from peers.topics import end_offset
@@ -38,7 +38,7 @@ def a_registry_that_is_frozen_at_the_start_is_waited_for(bench: RegistryBench, t
         expect_one_warning(outcome, own.registry.url)
 
 
-def waiting_until(bench: PlainBench, topic: str, remedy) -> Outcome:
+def waiting_until(bench: Bench, topic: str, remedy) -> Outcome:
     """A run that warns, and after the remedy delivers everything."""
     bench.create(topic)
     run = bench.program.start(bench.settings(topic))
@@ -85,7 +85,7 @@ def a_registry_that_dies_is_not_missed_and_when_back_is_registered_with_anew(ben
         back.verify_as(again, outcome, COUNT, schema_id, schema)
 
 
-def killed_in_mid_run(bench: PlainBench, topic: str) -> int:
+def killed_in_mid_run(bench: Bench, topic: str) -> int:
     """The registry, while the program runs, which does not notice. Returns the schema's id."""
     settings = bench.settings(topic, MESSAGE_INTERVAL="100us")
     del settings["MESSAGE_COUNT"]
@@ -106,7 +106,7 @@ def killed_in_mid_run(bench: PlainBench, topic: str) -> int:
     return schema_id
 
 
-def held(bench: PlainBench, topic: str) -> int:
+def held(bench: Bench, topic: str) -> int:
     return end_offset(bench.kafka.bootstrap, topic)
 
 
@@ -130,7 +130,7 @@ def two_urls_where_nobody_listens_are_both_told_in_the_end(bench: RegistryBench,
     expect_given_up(bench, topic, f"{nobody},{neither}", nobody, neither)
 
 
-def expect_given_up(bench: PlainBench, topic: str, urls: str, *words: str):
+def expect_given_up(bench: Bench, topic: str, urls: str, *words: str):
     """One clear line after what the program gives a registry, and nothing in Kafka."""
     bench.create(topic)
     outcome = bench.produce(topic, SCHEMA_REGISTRY_URL=urls)

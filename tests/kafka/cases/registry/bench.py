@@ -4,8 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Iterator
 
-from cases.bench import PlainBench
-from context import SCHEMA, Context, timed
+from cases.bench import Bench, started
+from context import SCHEMA, Context
 from peers.cluster import Cluster
 from peers.processes import free_ports
 from peers.registry import CCOMPAT_PATH, PROFILE, Registry
@@ -14,14 +14,14 @@ from program import Program
 from read_only import ReadOnly
 
 
-class RegistryBench(PlainBench):
+class RegistryBench(Bench):
     def __init__(self, kafka: Cluster, registry: Registry, program: Program, schema_text: str, jars: Path, home: Path):
         super().__init__(kafka, registry, program, schema_text)
         self.jars, self.home = jars, home
         self.read_only = ReadOnly(registry.url)
 
     @contextlib.contextmanager
-    def with_own_registry(self, name: str) -> Iterator[PlainBench]:
+    def with_own_registry(self, name: str) -> Iterator[Bench]:
         """It has a port, and does not run yet. Whatever becomes of it, it is gone in the end."""
         registry = Registry(self.jars, self.home / name)
         registry.take_port()
@@ -30,8 +30,8 @@ class RegistryBench(PlainBench):
         finally:
             registry.kill()
 
-    def with_registry(self, registry: Registry) -> PlainBench:
-        return PlainBench(self.kafka, registry, self.program, self.schema_text)
+    def with_registry(self, registry: Registry) -> Bench:
+        return Bench(self.kafka, registry, self.program, self.schema_text)
 
 
 def url_of_nobody() -> str:
@@ -42,15 +42,9 @@ def url_of_nobody() -> str:
 @contextlib.contextmanager
 def bench(context: Context) -> Iterator[RegistryBench]:
     home = context.home / "registry"
-    jars, apicurio = context.jars(NEWEST.profile), context.jars(PROFILE)
-    kafka = Cluster(NEWEST, jars, home / "kafka")
-    registry = Registry(apicurio, home / "shared")
-    try:
-        timed("Kafka started", kafka.start)
-        timed("Registry started", registry.start)
+    apicurio = context.jars(PROFILE)
+    kafka = Cluster(NEWEST, context.jars(NEWEST.profile), home / "kafka")
+    with started(context, kafka, home) as registry:
         opened = RegistryBench(kafka, registry, context.program("registry/program"), SCHEMA.read_text(), apicurio, home)
         opened.read_only.prove()
         yield opened
-    finally:
-        kafka.stop()
-        registry.terminate()

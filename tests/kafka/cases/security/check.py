@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cases.bench import Bench
+from cases.security.bench import SecuredBench
 from cases.security.common import show
 from gate import REGISTRY_USER
 from listeners import PLAIN, PLAIN_USER, Access, User
@@ -14,7 +14,7 @@ STEPS = ("settings", "name", "tcp", "tls", "sasl", "api versions", "topic", "reg
 WRONG = "not-the-secret-0815"
 
 
-def a_good_cluster_passes_every_check_and_gets_nothing(bench: Bench, topic: str):
+def a_good_cluster_passes_every_check_and_gets_nothing(bench: SecuredBench, topic: str):
     bench.create(topic)
     bench.produce(topic, MESSAGE_COUNT=10).expect_all_delivered(10)
     outcome = check(bench, topic, bench.secured.access("SASL_SSL", PLAIN))
@@ -27,42 +27,42 @@ def a_good_cluster_passes_every_check_and_gets_nothing(bench: Bench, topic: str)
     assert end_offset(bench.kafka.bootstrap, topic) == 10, "it produced something"
 
 
-def a_cluster_in_the_clear_passes_every_check(bench: Bench, topic: str):
+def a_cluster_in_the_clear_passes_every_check(bench: SecuredBench, topic: str):
     bench.create(topic)
     outcome = bench.program.run(bench.settings(topic), "--check")
     assert outcome.code == 0 and FAILED not in outcome.output, f"exit code {outcome.code}:\n{outcome.output}"
     assert end_offset(bench.kafka.bootstrap, topic) == 0, "it produced something"
 
 
-def a_wrong_password_fails_the_check_of_sasl(bench: Bench, topic: str):
+def a_wrong_password_fails_the_check_of_sasl(bench: SecuredBench, topic: str):
     access = replace(bench.secured.access("SASL_SSL", PLAIN), user=User(PLAIN_USER.name, WRONG))
     outcome = check(bench, topic, access)
     expect_failure(outcome, "sasl", "Authentication failed: Invalid username or password")
     outcome.expect_no_trace_of(WRONG)
 
 
-def an_unknown_authority_fails_the_check_of_tls(bench: Bench, topic: str):
+def an_unknown_authority_fails_the_check_of_tls(bench: SecuredBench, topic: str):
     access = replace(bench.secured.access("SASL_SSL", PLAIN), ca=bench.secured.certificates.stranger_ca)
     expect_failure(check(bench, topic, access), "tls", "certificate")
 
 
-def a_port_that_nobody_listens_on_fails_the_check_of_tcp(bench: Bench, topic: str):
+def a_port_that_nobody_listens_on_fails_the_check_of_tcp(bench: SecuredBench, topic: str):
     access = replace(bench.secured.access("SASL_SSL", PLAIN), bootstrap="127.0.0.1:1")
     expect_failure(check(bench, topic, access), "tcp", "127.0.0.1:1", "refused")
 
 
-def a_missing_topic_fails_the_check_of_the_topic(bench: Bench, topic: str):
+def a_missing_topic_fails_the_check_of_the_topic(bench: SecuredBench, topic: str):
     expect_failure(check(bench, topic, bench.secured.access("SASL_SSL", PLAIN)), "topic", topic)
     assert not bench.topics.exists(topic), "it created the topic"
 
 
-def a_wrong_password_of_the_registry_fails_its_check(bench: Bench, topic: str):
+def a_wrong_password_of_the_registry_fails_its_check(bench: SecuredBench, topic: str):
     outcome = check(bench, topic, bench.secured.access("SASL_SSL", PLAIN), SCHEMA_REGISTRY_API_SECRET=WRONG)
     expect_failure(outcome, "registry", "401")
     outcome.expect_no_trace_of(WRONG)
 
 
-def check(bench: Bench, topic: str, access: Access, **more: object):
+def check(bench: SecuredBench, topic: str, access: Access, **more: object):
     """With the registry behind its gate, as a cluster that is secured at all has it."""
     settings = bench.settings(topic, **access.settings()) | {
         "SCHEMA_REGISTRY_URL": bench.gate.url,

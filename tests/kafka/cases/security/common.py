@@ -1,6 +1,6 @@
 """What the cases of this folder share."""
 
-from cases.bench import Bench
+from cases.security.bench import SecuredBench
 from listeners import Access
 from program import Outcome
 
@@ -10,7 +10,7 @@ COUNT = 2_000
 LOAD_COUNT, LOAD_INTERVAL = 150_000, "100us"
 
 
-def deliver(bench: Bench, topic: str, access: Access, **more: object) -> Outcome:
+def deliver(bench: SecuredBench, topic: str, access: Access, **more: object) -> Outcome:
     """Everything arrives, and the log at its most talkative tells no secret."""
     settings = {"MESSAGE_COUNT": COUNT, "LOG_LEVEL": "debug"} | access.settings() | more
     outcome = bench.deliver_and_verify(topic, **settings)
@@ -21,7 +21,7 @@ def deliver(bench: Bench, topic: str, access: Access, **more: object) -> Outcome
     return outcome
 
 
-def deliver_under_load(bench: Bench, topic: str, access: Access, renewals_min: int) -> Outcome:
+def deliver_under_load(bench: SecuredBench, topic: str, access: Access, renewals_min: int) -> Outcome:
     """As `deliver`, for long enough that the broker has us authenticate anew several times on a living connection."""
     listener = access.listener.name
     names = ("successful-reauthentication-total", "failed-reauthentication-total", "expired-connections-killed-count")

@@ -1,6 +1,7 @@
 """User name and password, in the clear and under TLS."""
 
-from cases.bench import SEED, Bench
+from cases.bench import SEED
+from cases.security.bench import SecuredBench
 from cases.security.common import COUNT, deliver, deliver_under_load, show
 from gate import REGISTRY_USER
 from listeners import PLAIN, PLAIN_USER, SCRAM_256, SCRAM_512, in_quotes
@@ -9,31 +10,31 @@ from listeners import PLAIN, PLAIN_USER, SCRAM_256, SCRAM_512, in_quotes
 RENEWALS_MIN = 3
 
 
-def plain_in_the_clear_delivers_everything(bench: Bench, topic: str):
+def plain_in_the_clear_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_PLAINTEXT", PLAIN))
 
 
-def scram_sha_256_in_the_clear_delivers_everything(bench: Bench, topic: str):
+def scram_sha_256_in_the_clear_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_PLAINTEXT", SCRAM_256))
 
 
-def scram_sha_512_in_the_clear_delivers_everything(bench: Bench, topic: str):
+def scram_sha_512_in_the_clear_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_PLAINTEXT", SCRAM_512))
 
 
-def plain_under_tls_delivers_everything(bench: Bench, topic: str):
+def plain_under_tls_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_SSL", PLAIN))
 
 
-def scram_sha_256_under_tls_delivers_everything(bench: Bench, topic: str):
+def scram_sha_256_under_tls_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_SSL", SCRAM_256))
 
 
-def scram_sha_512_under_tls_delivers_everything(bench: Bench, topic: str):
+def scram_sha_512_under_tls_delivers_everything(bench: SecuredBench, topic: str):
     deliver(bench, topic, bench.secured.access("SASL_SSL", SCRAM_512))
 
 
-def a_secret_that_stands_in_a_file_opens_the_same_door(bench: Bench, topic: str):
+def a_secret_that_stands_in_a_file_opens_the_same_door(bench: SecuredBench, topic: str):
     access = bench.secured.access("SASL_SSL", SCRAM_512)
     file = bench.program.folder(topic) / "secret"
     file.write_text(access.user.secret + "\n")
@@ -42,7 +43,7 @@ def a_secret_that_stands_in_a_file_opens_the_same_door(bench: Bench, topic: str)
     bench.deliver_and_verify(topic, **settings).expect_no_trace_of(access.user.secret)
 
 
-def all_settings_may_stand_in_dot_env_whatever_the_secret_holds(bench: Bench, topic: str):
+def all_settings_may_stand_in_dot_env_whatever_the_secret_holds(bench: SecuredBench, topic: str):
     """SASL_SSL and PLAIN are what an API key means by itself; the registry's CA is Kafka's unless said otherwise."""
     for wanted in "=# '\"\\":
         assert wanted in PLAIN_USER.secret, f"the secret of this case holds no {wanted}"
@@ -75,11 +76,11 @@ def all_settings_may_stand_in_dot_env_whatever_the_secret_holds(bench: Bench, to
     outcome.expect_no_trace_of(REGISTRY_USER.secret)
 
 
-def a_session_of_seconds_is_renewed_under_load_with_plain(bench: Bench, topic: str):
+def a_session_of_seconds_is_renewed_under_load_with_plain(bench: SecuredBench, topic: str):
     deliver_under_load(bench, topic, bench.secured.access("REAUTH", PLAIN), RENEWALS_MIN)
 
 
-def a_session_of_seconds_is_renewed_under_load_with_scram(bench: Bench, topic: str):
+def a_session_of_seconds_is_renewed_under_load_with_scram(bench: SecuredBench, topic: str):
     deliver_under_load(bench, topic, bench.secured.access("REAUTH", SCRAM_512), RENEWALS_MIN)
 
 
