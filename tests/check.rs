@@ -15,7 +15,10 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use sandbox::certificates;
-use sandbox::{ApiKey, Config, Gate, Mechanism, Registry, RegistryFault, Security, TokenSettings};
+use sandbox::{
+    ApiKey, Config, Fault, FaultRule, Gate, Mechanism, Registry, RegistryFault, Security,
+    TokenSettings,
+};
 use support::secured::{self, PASSWORD, Told, USER, WRONG, status};
 use support::trouble::{self, each_at_once};
 use support::{Ended, Peers};
@@ -112,6 +115,15 @@ fn a_cluster_that_is_as_it_should_be_holds_row_by_row_and_nothing_is_changed() {
         assert!(ended.stdout.contains(words), "{}", ended.stdout);
     }
     expect_nothing_changed(&peers);
+}
+
+#[test]
+fn a_cluster_that_is_about_to_give_a_producer_id_is_asked_again() {
+    let (peers, told) = scram();
+    let loading = FaultRule::new(ApiKey::InitProducerId, Fault::Error(14));
+    peers.kafka.fault(loading.times(3));
+    check(&told, &peers).expect_code(0);
+    assert_eq!(peers.kafka.requests(ApiKey::InitProducerId), 4);
 }
 
 #[test]

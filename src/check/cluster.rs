@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::STEP_TIMEOUT;
 use super::broker::Broker;
 use super::table::{Step, Table};
 use crate::foreign::is_showable;
 use crate::kafka::client::DEMANDS_SASL;
-use crate::kafka::client::dialogue::{Dialogue, Heard};
+use crate::kafka::client::dialogue::{self, Dialogue, Heard};
 use crate::kafka::config::{HostPort, ProducerConfig};
 use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::message::{MetadataResponse, MetadataTopic};
@@ -15,6 +18,7 @@ use crate::secret::Secret;
 
 /// Of a topic with more leaders the others are not tried: they are the same cluster's.
 const LEADERS_TRIED_MAX: usize = 32;
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Tries all that a producer needs of the cluster.
 pub(super) fn check(
@@ -122,9 +126,18 @@ fn told(code: ErrorCode) -> String {
     }
 }
 
-/// What idempotence needs, and what some permissions do not give.
+/// What idempotence needs, and what some permissions do not give. A cluster that has just started gives none for a moment.
 fn producer_id(broker: &mut Broker, table: &mut Table<impl Write>) {
-    match broker.ask(Dialogue::ask_producer_id) {
+    let deadline = Instant::now() + STEP_TIMEOUT;
+    let mut heard = broker.ask(Dialogue::ask_producer_id);
+    while let Ok(Heard::ProducerId(answer)) = &heard
+        && dialogue::is_retriable(answer.error)
+        && Instant::now() < deadline
+    {
+        thread::sleep(ASKED_AGAIN_AFTER);
+        heard = broker.ask(Dialogue::ask_producer_id);
+    }
+    match heard {
         Ok(Heard::ProducerId(answer)) if answer.error.is_ok() => {
             table.holds(
                 Step::ProducerId,

@@ -333,7 +333,7 @@ impl Client {
 }
 
 /// Whether asking again may help, for requests other than Produce.
-fn is_retriable(code: ErrorCode) -> bool {
+pub(super) fn is_retriable(code: ErrorCode) -> bool {
     matches!(
         code.produce_action(),
         ProduceAction::Retry | ProduceAction::RetryAfterRefresh

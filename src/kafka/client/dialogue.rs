@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::answers;
 use super::credentials::Credentials;
 use super::session::{Answer, Session, SessionError};
 use crate::kafka::config::ProducerConfig;
 use crate::kafka::sasl::Nonces;
+use crate::kafka::wire::ErrorCode;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::{InitProducerIdResponse, MetadataResponse};
 use crate::secret::Secret;
@@ -111,4 +113,9 @@ impl Dialogue {
     pub fn ask_producer_id(&mut self, now: Instant) -> Option<RequestFrame> {
         self.session.ask_producer_id(now)
     }
+}
+
+/// Whether asking again for what was refused with this code may help. A running client does so.
+pub fn is_retriable(code: ErrorCode) -> bool {
+    answers::is_retriable(code)
 }

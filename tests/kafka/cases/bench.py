@@ -119,8 +119,8 @@ class Bench:
         outcome = self.produce(topic, **more)
         outcome.expect_all_delivered(count)
         if more.get("KAFKA_ACKS", "all") != "all":
-            wait_until(f"all nodes have all {count} of {topic}", lambda: end_offset(self.kafka.bootstrap, topic) == count,
-                       REPLICATED_TIMEOUT_S)
+            wait_until(f"all nodes have all {count} of {topic}",
+                       lambda: end_offset(self.kafka.bootstrap, topic) == count, REPLICATED_TIMEOUT_S)
         self.verify(topic, outcome, count, keyed=more.get("KAFKA_MESSAGE_KEY") != "none")
         return outcome
 

@@ -18,7 +18,6 @@ from peers.releases import Release, release_of
 from peers.topics import end_offset
 
 PARTITIONS = 3
-COUNT_FEW = 10
 NODES = {"0.11": 1, "2.8": 1, "3.9": 3}
 ADMIN_TIMEOUT_S = 30
 PASSED, FAILED = "✅", "❌"
@@ -53,12 +52,10 @@ def sigterm_in_mid_run_loses_nothing(bench: Bench, topic: str):
 
 def the_check_passes_in_every_row(bench: Bench, topic: str):
     bench.create(topic, PARTITIONS)
-    # For a while the coordinator of a cluster that has just started gives no producer id. A run waits, a check does not.
-    bench.produce(topic, MESSAGE_COUNT=COUNT_FEW).expect_all_delivered(COUNT_FEW)
     outcome = bench.program.run(bench.settings(topic), "--check")
     assert outcome.code == 0 and FAILED not in outcome.output, f"exit code {outcome.code}:\n{outcome.output}"
     assert PASSED in outcome.output, outcome.output
-    assert end_offset(bench.kafka.bootstrap, topic) == COUNT_FEW, "it produced something"
+    assert end_offset(bench.kafka.bootstrap, topic) == 0, "it produced something"
 
 
 def zstd_is_refused_in_one_line_before_anything_is_made(bench: Bench, topic: str):

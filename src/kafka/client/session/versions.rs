@@ -145,7 +145,7 @@ fn needed<R: Request>(response: &ApiVersionsResponse, name: &str) -> Result<i16,
             |range| format!("{} to {}", range.min_version, range.max_version),
         );
         SessionError::TooOld(format!(
-            "speaks {theirs} of {name}, we speak {ours_min} to {ours_max}: Kafka 1.0 or later is needed"
+            "speaks {theirs} of {name}, we speak {ours_min} to {ours_max}: Kafka 0.11 or later is needed, with SASL 1.0"
         ))
     })
 }
