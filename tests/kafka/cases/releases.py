@@ -42,6 +42,7 @@ def a_missing_topic_is_created_when_asked_for(bench: Bench, topic: str):
 
 
 def a_missing_topic_is_refused_in_one_line_and_not_created(bench: Bench, topic: str):
+    """Scenario 27."""
     bench.produce(topic).expect_one_error(topic, "does not exist")
     assert not bench.topics.exists(topic), "it created the topic nevertheless"
 

@@ -25,12 +25,14 @@ STRANGER = 'syntax = "proto3"; message Stranger { string name = 1; }'
 
 
 def a_registry_that_is_down_at_the_start_is_waited_for(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     with bench.with_own_registry(topic) as own:
         outcome = waiting_until(own, topic, own.registry.launch)
         expect_one_warning(outcome, own.registry.url, "refused")
 
 
 def a_registry_that_is_frozen_at_the_start_is_waited_for(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     with bench.with_own_registry(topic) as own:
         own.registry.start()
         own.registry.freeze()
@@ -66,6 +68,7 @@ def expect_one_warning(outcome: Outcome, *words: str):
 
 
 def a_registry_that_dies_is_not_missed_and_when_back_is_registered_with_anew(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     subject, again = f"{topic}-value", f"{topic}_again"
     with bench.with_own_registry(topic) as own:
         own.registry.start()
@@ -111,6 +114,7 @@ def held(bench: Bench, topic: str) -> int:
 
 
 def a_registry_that_stays_frozen_ends_the_run_in_time(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     with bench.with_own_registry(topic) as own:
         own.registry.start()
         own.registry.freeze()
@@ -118,6 +122,7 @@ def a_registry_that_stays_frozen_ends_the_run_in_time(bench: RegistryBench, topi
 
 
 def the_second_url_is_used_where_nobody_listens_at_the_first(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     nobody = url_of_nobody()
     outcome = bench.deliver_and_verify(topic, SCHEMA_REGISTRY_URL=f"{nobody},{bench.registry.url}")
     warnings = warnings_in(outcome.output)
@@ -126,6 +131,7 @@ def the_second_url_is_used_where_nobody_listens_at_the_first(bench: RegistryBenc
 
 
 def two_urls_where_nobody_listens_are_both_told_in_the_end(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     nobody, neither = url_of_nobody(), url_of_nobody()
     expect_given_up(bench, topic, f"{nobody},{neither}", nobody, neither)
 

@@ -7,6 +7,7 @@ from peers.topics import end_offset
 
 
 def a_read_only_registry_without_the_schema_is_told(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     bench.create(topic)
     outcome = bench.produce(topic, SCHEMA_REGISTRY_URL=bench.read_only.url)
     outcome.expect_one_error(bench.read_only.url, "42205", f"Subject {topic}-value is in read-only mode",

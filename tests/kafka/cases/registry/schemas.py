@@ -16,6 +16,7 @@ REGISTRYS_WORDS = "not backward compatible"
 
 
 def a_schema_that_does_not_fit_an_older_one_is_refused(bench: RegistryBench, topic: str):
+    """Scenario 40."""
     register_incompatible(bench, topic)
     outcome = bench.produce(topic)
     outcome.expect_one_error(f"{topic}-value", "incompatible", REGISTRYS_WORDS, "SCHEMA_REGISTRY_SUBJECT",

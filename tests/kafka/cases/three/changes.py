@@ -50,6 +50,7 @@ def holds_records_everywhere(bench: ThreeBench, topic: str) -> bool:
 
 
 def a_topic_deleted_and_made_anew_takes_all_that_the_old_one_did_not(bench: ThreeBench, topic: str):
+    """Scenario 26."""
     bench.create(topic, BEFORE)
     with bench.running(topic, MESSAGE_INTERVAL=INTERVAL) as run:
         bench.wait_for_records(topic, SOME_RECORDS, run)

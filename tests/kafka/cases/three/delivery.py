@@ -28,6 +28,7 @@ def a_missing_topic_is_created_with_the_partitions_and_replicas_asked_for(bench:
 
 
 def a_missing_topic_is_refused_in_one_line_and_not_created(bench: ThreeBench, topic: str):
+    """Scenario 27."""
     bench.produce(topic).expect_one_error(topic, "does not exist")
     assert not bench.topics.exists(topic), "it created the topic nevertheless"
 

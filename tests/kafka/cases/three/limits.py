@@ -29,6 +29,7 @@ MEMORY_BESIDE_BYTES_MAX = 24_000_000
 
 
 def batches_that_are_too_large_are_split_and_arrive_once_in_order(bench: ThreeBench, topic: str):
+    """Scenario 21."""
     bench.create(topic, PARTITIONS, max_message_bytes=BATCH_BYTES_MAX)
     # Each level of halves is a round trip, so that a busy machine takes longer than a shutdown may by default.
     outcome = bench.deliver_and_verify_into(topic, KAFKA_BATCH_SIZE=1_000_000, MESSAGE_COUNT=COUNT_HALVED,
@@ -37,6 +38,7 @@ def batches_that_are_too_large_are_split_and_arrive_once_in_order(bench: ThreeBe
 
 
 def records_that_are_too_large_by_themselves_fail_each(bench: ThreeBench, topic: str):
+    """Scenario 21."""
     bench.create(topic, PARTITIONS, max_message_bytes=RECORD_BYTES_MAX)
     outcome = bench.produce(topic, MESSAGE_COUNT=COUNT_FEW)
     outcome.expect_all_failed(COUNT_FEW, "MESSAGE_TOO_LARGE", "raise the topic's max.message.bytes")
@@ -49,6 +51,7 @@ def a_compacted_topic_takes_what_has_a_key(bench: ThreeBench, topic: str):
 
 
 def a_compacted_topic_refuses_what_has_no_key_and_that_is_told(bench: ThreeBench, topic: str):
+    """Scenario 21."""
     bench.create(topic, PARTITIONS, cleanup_policy="compact")
     outcome = bench.produce(topic, MESSAGE_COUNT=COUNT_FEW, KAFKA_MESSAGE_KEY="none")
     outcome.expect_all_failed(COUNT_FEW, "INVALID_RECORD", "a compacted topic needs keys")
@@ -56,6 +59,7 @@ def a_compacted_topic_refuses_what_has_no_key_and_that_is_told(bench: ThreeBench
 
 
 def a_quota_slows_down_and_costs_neither_records_nor_memory(bench: ThreeBench, topic: str):
+    """Scenario 34."""
     bench.kafka.tool("org.apache.kafka.tools.ConfigCommand", "--bootstrap-server", bench.kafka.bootstrap, "--alter",
                      "--add-config", f"producer_byte_rate={QUOTA_BYTES_PER_S}", "--entity-type", "clients",
                      "--entity-name", topic)
@@ -84,8 +88,9 @@ def expect_throttled(bench: ThreeBench, topic: str, seconds: float):
 
 
 def with_too_few_replicas_it_waits_and_goes_on_when_there_are_enough(bench: ThreeBench, topic: str):
-    """All three must be in sync, and one is away for a while. What was appended just before is answered for when it is
-    back, or by the request's timeout."""
+    """Scenario 23. All three must be in sync, and one is away for a while. What was appended just before is answered
+    for when it is back, or by the request's timeout.
+    """
     bench.create(topic, PARTITIONS, min_insync_replicas=3)
     with bench.running(topic, MESSAGE_INTERVAL="200us", MESSAGE_COUNT=COUNT, KAFKA_REQUEST_TIMEOUT="5s") as run:
         bench.wait_for_records(topic, 1_000, run)
