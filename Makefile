@@ -13,6 +13,9 @@ FUZZ_SECONDS ?= 120
 # An input longer than this teaches nothing new; one that takes so much memory or time is a finding.
 FUZZ_LIMITS := -max_len=4096 -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 -verbosity=0
 
+# Which Kafka `make test-kafka`, `make chaos` and `make soak` start: the newest, or RELEASE=3.9.
+KAFKA_RELEASE = $(if $(RELEASE),--release $(RELEASE))
+
 # For how long `make soak` soaks; the first fault strikes after one minute.
 SOAK_MINUTES ?= 30
 
@@ -46,14 +49,14 @@ simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED
 planted: ## Plant defects in a copy of the client, one by one, and demand that the simulation finds each (Python 3)
 	@CARGO=$(CARGO) python3 -B tests/simulation/planted/main.py
 
-test-kafka: build ## Test against a real Apache Kafka and registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
-	@tests/kafka/run cases $(CASES)
+test-kafka: build ## Test against real Apache Kafka and a registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
+	@tests/kafka/run cases $(KAFKA_RELEASE) $(CASES)
 
-chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze", on RELEASE=3.9 (as test-kafka; root for networks)
-	@tests/kafka/run chaos $(if $(RELEASE),--release $(RELEASE)) $(CHAOS_OPTIONS) $(FAULTS)
+chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze" (as test-kafka; root for networks)
+	@tests/kafka/run chaos $(KAFKA_RELEASE) $(CHAOS_OPTIONS) $(FAULTS)
 
 soak: build ## Soak for SOAK_MINUTES=30: real Kafka, 20,000 messages a second, a fault a minute; memory and threads sampled
-	@tests/kafka/run soak --minutes $(SOAK_MINUTES)
+	@tests/kafka/run soak $(KAFKA_RELEASE) --minutes $(SOAK_MINUTES)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.jars import fetch
+from peers.releases import Release
 from program import Program
 
 SCHEMA = Path("schema/shoe.proto")
@@ -15,6 +16,7 @@ class Context:
     binary: Path
     cache: Path
     home: Path
+    release: Release  # of Kafka, where a run is of one
 
     def jars(self, profile: str) -> Path:
         return timed(f"{profile} fetched", lambda: fetch(self.cache, profile))

@@ -176,6 +176,10 @@ class Faults:
         assert not total, f"{total} faults:\n" + "\n".join(self.shown)
 
 
+def partition_of(key: bytes, partitions: int) -> int:
+    return place_of(murmur2(key), partitions)
+
+
 def place_of(hashed: int, partitions: int) -> int:
     """The partition that Kafka's Java client picks for a key with this hash: toPositive(murmur2(key)) % partitions."""
     return (hashed & 0x7FFFFFFF) % partitions

@@ -1,4 +1,4 @@
-"""One node of the newest release with every way in, and a registry: what the program delivers, and how it comes in."""
+"""One node with every way in, and a registry: what the program delivers, and how it comes in."""
 
 import contextlib
 from typing import Iterator
@@ -14,7 +14,6 @@ from listeners import all_listeners, common_properties, scram_users
 from peers.cluster import Cluster
 from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
-from peers.releases import NEWEST
 from secured import Secured
 from tokens import TokenServer
 
@@ -22,10 +21,10 @@ from tokens import TokenServer
 @contextlib.contextmanager
 def bench(context: Context) -> Iterator[SecuredBench]:
     home = context.home / "single"
-    jars, apicurio = context.jars(NEWEST.profile), context.jars(REGISTRY)
+    jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
     certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
     tokens = TokenServer(home, certificates)
-    kafka = Cluster(NEWEST, jars, home / "kafka", listeners=all_listeners(certificates, tokens.keys.as_uri()),
+    kafka = Cluster(context.release, jars, home / "kafka", listeners=all_listeners(certificates, tokens.keys.as_uri()),
                     properties=common_properties(certificates), scram_users=scram_users())
     registry_peer = Registry(apicurio, home / "registry")
     try:

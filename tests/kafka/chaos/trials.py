@@ -21,7 +21,6 @@ from peers.cluster import Cluster
 from peers.processes import wait_until
 from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
-from peers.releases import Release
 from peers.topics import Topics, end_offset
 from records import read_topic
 from rivals.rival import all_rivals
@@ -48,9 +47,9 @@ class Pace:
 WHOLE, BRIEF = Pace(WHOLE_S, None), Pace(BRIEF_S, BRIEF_ROUNDS)
 
 
-def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pace, *, with_rivals: bool) -> int:
+def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals: bool) -> int:
     """The exit code, or a SystemExit that keeps the run's folder."""
-    jars, apicurio = context.jars(release.profile), context.jars(REGISTRY)
+    jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
     no_network = network.unavailable()
     rivals = [Theirs(rival, context.home / "rivals") for rival in all_rivals(context.cache)] if with_rivals else []
     ready = [rival for rival in rivals if not rival.unavailable()]
@@ -58,7 +57,7 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pac
         timed(f"{rival} made", rival.prepare)
     # From here on there is no way out to other machines.
     cable = Network() if any(fault.needs_network for fault in faults) and not no_network else None
-    cluster = Cluster(release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
+    cluster = Cluster(context.release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
                       listeners=(PLAINTEXT, FAR_LISTENER) if cable else (PLAINTEXT,))
     registry = Registry(apicurio, context.home / "registry", NEAR_ADDRESS if cable else "127.0.0.1")
     results = [Result(fault, rival, skipped=rival.unavailable()) for fault in faults if fault in FAULTS_FOR_RIVALS
@@ -81,8 +80,8 @@ def run_chaos(context: Context, release: Release, faults: list[Fault], pace: Pac
         cluster.stop()
         if cable:
             cable.close()
-    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {PARTITIONS} partitions, {MESSAGES_PER_S} messages a second\n")
-    print(table(results))
+    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {MESSAGES_PER_S} messages a second, {PARTITIONS} partitions")
+    print(f"\n{table(results)}\n")
     return conclude([result for result in results if isinstance(result.contestant, Ours)])
 
 

@@ -22,7 +22,6 @@ from peers.cluster import Cluster
 from peers.processes import wait_until
 from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
-from peers.releases import Release
 from peers.topics import Topics
 from program import Run
 from records import Schema
@@ -93,10 +92,10 @@ class Soak:
         return True
 
 
-def run_soak(context: Context, minutes: int, release: Release, report: Path) -> int:
+def run_soak(context: Context, minutes: int, report: Path) -> int:
     report.mkdir(parents=True, exist_ok=True)
     timed("Planted faults found by the inspector", lambda: prove_inspector(context))
-    with stage(context, release) as (place, registry):
+    with stage(context) as (place, registry):
         findings = soak(context, place, registry, minutes, report)
     table = findings.table()
     (report / "soak.md").write_text(table)
@@ -114,9 +113,9 @@ def prove_inspector(context: Context):
 
 
 @contextlib.contextmanager
-def stage(context: Context, release: Release) -> Iterator[tuple[Stage, Registry]]:
-    kafka = Cluster(release, context.jars(release.profile), context.home / "kafka", nodes=NODES, properties=PROPERTIES,
-                    heap="512m")
+def stage(context: Context) -> Iterator[tuple[Stage, Registry]]:
+    kafka = Cluster(context.release, context.jars(context.release.profile), context.home / "kafka", nodes=NODES,
+                    properties=PROPERTIES, heap="512m")
     registry = Registry(context.jars(REGISTRY), context.home / "registry")
     try:
         timed("Kafka started", kafka.start)

@@ -1,4 +1,4 @@
-"""One node of the newest release and one registry for all, and for a case that would spoil it a registry of its own."""
+"""One node and one registry for all, and for a case that would spoil it a registry of its own."""
 
 import contextlib
 from pathlib import Path
@@ -9,7 +9,6 @@ from context import SCHEMA, Context
 from peers.cluster import Cluster
 from peers.processes import free_ports
 from peers.registry import CCOMPAT_PATH, PROFILE, Registry
-from peers.releases import NEWEST
 from program import Program
 from read_only import ReadOnly
 
@@ -43,7 +42,7 @@ def url_of_nobody() -> str:
 def bench(context: Context) -> Iterator[RegistryBench]:
     home = context.home / "registry"
     apicurio = context.jars(PROFILE)
-    kafka = Cluster(NEWEST, context.jars(NEWEST.profile), home / "kafka")
+    kafka = Cluster(context.release, context.jars(context.release.profile), home / "kafka")
     with started(context, kafka, home) as registry:
         opened = RegistryBench(kafka, registry, context.program("registry/program"), SCHEMA.read_text(), apicurio, home)
         opened.read_only.prove()

@@ -9,7 +9,6 @@ from cases.three import changes, delivery, limits, permissions
 from cases.three.bench import LISTENERS, PROPERTIES, ThreeBench
 from context import SCHEMA, Context
 from peers.cluster import Cluster
-from peers.releases import NEWEST
 
 NODES = 3
 
@@ -17,8 +16,8 @@ NODES = 3
 @contextlib.contextmanager
 def bench(context: Context) -> Iterator[ThreeBench]:
     home = context.home / "three"
-    kafka = Cluster(NEWEST, context.jars(NEWEST.profile), home / "kafka", nodes=NODES, listeners=LISTENERS,
-                    properties=PROPERTIES)
+    kafka = Cluster(context.release, context.jars(context.release.profile), home / "kafka", nodes=NODES,
+                    listeners=LISTENERS, properties=PROPERTIES)
     with started(context, kafka, home) as registry:
         yield ThreeBench(kafka, registry, context.program("three/program"), SCHEMA.read_text())
 
