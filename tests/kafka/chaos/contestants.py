@@ -126,6 +126,9 @@ class Theirs(Contestant):
         self.slug = re.sub(r"\W+", "_", rival.name + rival.variant)
 
     def __str__(self) -> str:
+        # The version of one that cannot be had may not be had either.
+        if self.unavailable():
+            return ", ".join(filter(None, (self.rival.name, self.rival.variant)))
         return str(self.rival)
 
     def unavailable(self) -> str:
