@@ -57,7 +57,6 @@ class Outcome:
             f"no line with {words}:\n{self.output}"
         assert "panicked" not in self.output, self.output
 
-
     def expect_one_error(self, *words: str):
         """Exit code 1, and one line of level ERROR, which holds all the words (in any case). Nothing was delivered."""
         assert self.code == 1, f"exit code {self.code} and not 1:\n{self.output}"
