@@ -75,10 +75,14 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
             ends[partition] = high
         consumer.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end > 0])
         records, wanted = [], sum(ends.values())
-        deadline = time.monotonic() + READ_TIMEOUT_S
+        heard = time.monotonic()
         while len(records) < wanted:
-            assert time.monotonic() < deadline, f"read only {len(records)} of {wanted} records of {topic}"
-            for message in consumer.consume(READ_BATCH, timeout=1):
+            messages = consumer.consume(READ_BATCH, timeout=1)
+            if messages:
+                heard = time.monotonic()
+            silence_s = time.monotonic() - heard
+            assert silence_s < READ_TIMEOUT_S, f"nothing for {silence_s:.0f} s at {len(records)} of {wanted} of {topic}"
+            for message in messages:
                 assert message.error() is None, f"the consumer met {message.error()}"
                 kind, timestamp_ms = message.timestamp()
                 records.append(Record(message.partition(), message.offset(), kind, timestamp_ms, message.key(),

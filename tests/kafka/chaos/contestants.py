@@ -26,7 +26,7 @@ class Told:
     """What a producer said at its end, and how its records are told apart in the topic."""
 
     books: Books
-    number_of: Callable[[Record], int]  # fails with a KeyError or ValueError for what it did not produce
+    number_of: Callable[[Record], int]  # fails with a KeyError or AssertionError for what it did not produce
     check_bytes: Callable[[list[Record]], None]  # of all records, if none is lost or there twice
     last_words: str
 
@@ -126,6 +126,9 @@ class Theirs(Contestant):
         self.slug = re.sub(r"\W+", "_", rival.name + rival.variant)
 
     def __str__(self) -> str:
+        # The version of one that cannot be had may not be had either.
+        if self.unavailable():
+            return ", ".join(filter(None, (self.rival.name, self.rival.variant)))
         return str(self.rival)
 
     def unavailable(self) -> str:

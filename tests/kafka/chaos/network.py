@@ -21,6 +21,11 @@ COMMAND_TIMEOUT_S = 20
 # Room for a tenth of a second at the reduced rate; what comes faster waits at most this long before it is dropped.
 BURST_BYTES = 32 * 1024
 QUEUE_MS = 400
+PROBE = f"""
+ip link add {NEAR} type veth peer name {FAR}
+iptables -I INPUT -i {NEAR} -j DROP
+tc qdisc add dev {NEAR} root tbf rate 1mbit burst {BURST_BYTES} latency {QUEUE_MS}ms
+"""
 
 
 def unavailable() -> str:
@@ -30,6 +35,11 @@ def unavailable() -> str:
         return f"{', '.join(missing)} not installed"
     if os.geteuid() != 0:
         return "only root may make network namespaces"
+    # A container's root may not, either, and a kernel may lack the modules: tried in a namespace that is gone at once.
+    tried = subprocess.run(["unshare", "--net", "sh", "-ec", PROBE], stdin=subprocess.DEVNULL, capture_output=True,
+                           text=True, timeout=COMMAND_TIMEOUT_S, check=False)
+    if tried.returncode != 0:
+        return f"no network that can be cut: {' '.join(tried.stderr.split())}"
     return ""
 
 

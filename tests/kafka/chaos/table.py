@@ -29,8 +29,9 @@ def table(results: list[Result]) -> str:
 def cells(result: Result) -> tuple[str, ...]:
     producer, verdict = str(result.contestant), result.verdict
     if verdict is None:
-        return (result.fault.description(), producer, f"SKIPPED: {result.skipped}", *[""] * (len(HEAD) - 3))
+        why = f"FAILED: {result.failure.splitlines()[0]}" if result.failure else f"SKIPPED: {result.skipped}"
+        return (result.fault.description(), producer, why, *[""] * (len(HEAD) - 3))
     counts = (verdict.messages, verdict.messages - verdict.acknowledged, verdict.lost, verdict.duplicated,
               verdict.reordered)
     return (result.fault.description(), producer, *map(str, counts), f"{verdict.longest_stall_s:.1f} s",
-            f"{verdict.recovery_s:.1f} s")
+            "never" if verdict.recovery_s is None else f"{verdict.recovery_s:.1f} s")

@@ -9,16 +9,16 @@ import sys
 import time
 from dataclasses import dataclass
 
-from chaos import network
-from chaos.contestants import Contestant, Ours, Theirs
-from chaos.faults import FAR_LISTENER, FREEZE, KILL, Fault, Stage
+from chaos import network, proof
+from chaos.contestants import Contestant, Ours, Production, Theirs
+from chaos.faults import FAR_LISTENER, FREEZE, KILL, Fault, Stage, now_ms
 from chaos.network import NEAR_ADDRESS, Network
 from chaos.table import Result, cells, table
-from chaos.verdict import Appended, Verdict, judge
+from chaos.verdict import Appended, judge
 from context import SCHEMA, Context, timed
 from listeners import PLAINTEXT
 from peers.cluster import Cluster
-from peers.processes import wait_until
+from peers.processes import PeerError, wait_until
 from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
 from peers.topics import Topics, end_offset
@@ -51,6 +51,7 @@ def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals:
     """The exit code, or a SystemExit that keeps the run's folder."""
     jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
     no_network = network.unavailable()
+    proof.prove()
     rivals = [Theirs(rival, context.home / "rivals") for rival in all_rivals(context.cache)] if with_rivals else []
     ready = [rival for rival in rivals if not rival.unavailable()]
     for rival in ready:
@@ -101,7 +102,8 @@ def trial(fault: Fault, contestant: Contestant, cluster: Cluster, cable: Network
     topics = Topics(cluster)
     topic = f"{fault.slug}_{contestant.slug}"
     topics.create(topic, PARTITIONS, message_timestamp_type="LogAppendTime")
-    stage = Stage(cluster, topics, topic, PARTITIONS, cable)
+    # All come in by the same way, ours and the rivals', but where the fault is the way itself.
+    stage = Stage(cluster, topics, topic, PARTITIONS, cable if fault.needs_network else None)
     stage.wait_until_whole()
     production = contestant.start(stage, MESSAGES_PER_S)
     try:
@@ -110,12 +112,21 @@ def trial(fault: Fault, contestant: Contestant, cluster: Cluster, cable: Network
         time.sleep(CALM_S)
         fault.strike(stage, pace.rounds)
         time.sleep(max(CALM_S, began + pace.at_least_s - time.monotonic()))
-        told = production.stop()
+        return examined(fault, contestant, production, stage)
     finally:
         production.kill()
-    records = read_topic(cluster.bootstrap, topic)
-    verdict = judge(told.books, [Appended(record.partition, told.number_of(record), record.timestamp_ms)
-                                 for record in records], stage.strikes, PARTITIONS)
+
+
+def examined(fault: Fault, contestant: Contestant, production: Production, stage: Stage) -> Result:
+    """Stops the producer and reads the topic. The cluster is whole: what goes wrong here spoils no other trial."""
+    stopped_ms = now_ms()
+    try:
+        told = production.stop()
+        records = read_topic(stage.cluster.bootstrap, stage.topic)
+        verdict = judge(told.books, [Appended(record.partition, told.number_of(record), record.timestamp_ms)
+                                     for record in records], stage.strikes, stage.partitions, stopped_ms)
+    except (AssertionError, LookupError, ValueError, PeerError) as broken:
+        return Result(fault, contestant, failure=f"{type(broken).__name__}: {broken}")
     failure = ""
     try:
         assert verdict.is_clean and verdict.acknowledged == verdict.messages, f"{verdict}"

@@ -45,15 +45,16 @@ class Verdict:
     reordered: int  # behind one with a higher number in its partition
     unasked: int  # in the topic though reported as not delivered; no fault, but worth knowing
     longest_stall_s: float  # for which one partition, in the worst case, took no record
-    recovery_s: float  # from the end of a fault until every partition took records again, in the worst case
+    # From the end of a fault until every partition took records again, in the worst case; None: one never did.
+    recovery_s: float | None
 
     @property
     def is_clean(self) -> bool:
         return self.lost == self.duplicated == self.reordered == 0
 
 
-def judge(books: Books, records: list[Appended], strikes: list[Strike], partitions: int) -> Verdict:
-    """`records` in the order of their offsets within each partition."""
+def judge(books: Books, records: list[Appended], strikes: list[Strike], partitions: int, stopped_ms: int) -> Verdict:
+    """`records` in the order of their offsets within each partition; `stopped_ms`: when the producer was stopped."""
     copies = bytearray(books.generated)
     highest = [-1] * partitions
     appended_ms: list[list[int]] = [[] for _ in range(partitions)]
@@ -74,23 +75,27 @@ def judge(books: Books, records: list[Appended], strikes: list[Strike], partitio
     else:
         unasked = sum(copies[number] for number in books.unacknowledged)
         lost = books.acknowledged - (present - unasked)
+    recovery = recovery_ms(appended_ms, strikes)
     return Verdict(messages=books.generated, acknowledged=books.acknowledged, lost=lost, duplicated=duplicated,
-                   reordered=reordered, unasked=unasked, longest_stall_s=longest_stall_ms(appended_ms) / 1000,
-                   recovery_s=recovery_ms(appended_ms, strikes) / 1000)
+                   reordered=reordered, unasked=unasked,
+                   longest_stall_s=longest_stall_ms(appended_ms, stopped_ms) / 1000,
+                   recovery_s=None if recovery is None else recovery / 1000)
 
 
-def longest_stall_ms(appended_ms: list[list[int]]) -> int:
-    """A partition that never comes back has stalled until the last record of the others."""
-    last_ms = max((times[-1] for times in appended_ms if times), default=0)
-    return max((after - before for times in appended_ms if times for before, after in pairwise([*times, last_ms])),
+def longest_stall_ms(appended_ms: list[list[int]], stopped_ms: int) -> int:
+    """A partition that never comes back has stalled until the stop, or the last record of the others behind it."""
+    end_ms = max((times[-1] for times in appended_ms if times), default=stopped_ms)
+    end_ms = max(end_ms, stopped_ms)
+    return max((after - before for times in appended_ms if times for before, after in pairwise([*times, end_ms])),
                default=0)
 
 
-def recovery_ms(appended_ms: list[list[int]], strikes: list[Strike]) -> int:
+def recovery_ms(appended_ms: list[list[int]], strikes: list[Strike]) -> int | None:
     longest = 0
     for strike in strikes:
         for times in appended_ms:
             after = next((time for time in times if time >= strike.mended_ms), None)
-            if after is not None:
-                longest = max(longest, after - strike.mended_ms)
+            if after is None:
+                return None
+            longest = max(longest, after - strike.mended_ms)
     return longest

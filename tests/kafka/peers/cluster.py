@@ -23,6 +23,7 @@ from peers.releases import Release
 HERE = Path(__file__).resolve().parent
 START_TIMEOUT_S = 90
 START_ATTEMPTS_MAX = 3
+END_TIMEOUT_S = 60
 TOOL_TIMEOUT_S = 120
 NODES_FOR_ISR_2 = 3
 KEYS_URL = "sasl.oauthbearer.jwks.endpoint.url"
@@ -225,8 +226,9 @@ class Node:
         wait_until(f"{self.name} answers at port {port}", lambda: answers(port), START_TIMEOUT_S, self.process)
 
     def terminate(self):
-        """SIGTERM: it hands its leaderships over and ends in order. Returns when it has ended."""
-        self.process.terminate()
+        """SIGTERM: it hands its leaderships over and ends in order. Returns when it has ended; fails if it does not."""
+        self.process.signal(signal.SIGTERM)
+        wait_until(f"{self.name} has ended", lambda: not self.process.is_running, END_TIMEOUT_S)
 
     def kill(self):
         """SIGKILL."""

@@ -1,8 +1,8 @@
 """The records that a topic must hold, in the order in which they were made, as far ahead as somebody asks.
 
-What shoe n of a seed is, is taken from the program (`--dry-run`); its frame, its Protobuf and its partition are made here,
-by Google's Protobuf and the rules of `records.py`. One queue a partition: a shoe that belongs to another partition than
-the one that is asked for waits in its own queue. Nothing is ever made twice or forgotten.
+What shoe n of a seed is, is taken from the program (`--dry-run`); its frame, its Protobuf and its partition are made
+here, by Google's Protobuf and the rules of `records.py`. One queue a partition: a shoe that belongs to another
+partition than the one that is asked for waits in its own queue. Nothing is ever made twice or forgotten.
 """
 
 import json

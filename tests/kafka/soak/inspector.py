@@ -1,8 +1,8 @@
 """Holds record after record of a topic against what must be there, with memory that does not depend on how many.
 
-Of each partition, the next record must be the next shoe that belongs to that partition: the same key, and the same value
-to the last byte (frame, schema id, and the shoe as Google's Protobuf writes it). So what is lost, doubled, out of order,
-changed or in the wrong partition cannot go unnoticed. Offsets must follow each other, and timestamps must be the
+Of each partition, the next record must be the next shoe that belongs to that partition: the same key, and the same
+value to the last byte (frame, schema id, and the shoe as Google's Protobuf writes it). So what is lost, doubled, out of
+order, changed or in the wrong partition cannot go unnoticed. Offsets must follow each other, and timestamps must be the
 producer's and lie within the run; which moment of the run is not checked.
 
 A record that is not the next one is looked for among the shoes ahead and among those that were passed over, so that one
@@ -52,8 +52,8 @@ class Inspector:
             next_offset[partition] = offset + 1
             kind, timestamp_ms = message.timestamp()
             if kind != TIMESTAMP_CREATE_TIME or not earliest_ms <= timestamp_ms <= latest_ms:
-                self._note(TIMESTAMPS, f"partition {partition}, offset {offset}: timestamp {timestamp_ms} of type {kind}, "
-                                       f"outside of {earliest_ms} to {latest_ms}")
+                self._note(TIMESTAMPS, f"partition {partition}, offset {offset}: timestamp {timestamp_ms} of type "
+                                       f"{kind}, outside of {earliest_ms} to {latest_ms}")
             queue = queues[partition]
             while not queue:
                 make_one()

@@ -12,8 +12,8 @@ from soak.verifier import Verdict
 
 # KAFKA_BUFFER_MEMORY's default is 32 MiB; as much again for code, stacks, buffers of connections and the allocator.
 PEAK_MIB_MAX = 64
-# The buffer fills while a leader is away and empties again: medians, which that does not move, and only where a fifth of
-# the run is longer than that takes.
+# The buffer fills while a leader is away and empties again: medians, which that does not move, and only where a fifth
+# of the run is longer than that takes.
 GROWTH_MIB_MAX = 4
 GROWTH_MINUTES_MIN = 10
 LATENCY = re.compile(r"Latency: p50=(\S+) .*p99=(\S+) .*max=(\S+)")
@@ -87,7 +87,8 @@ class Findings:
             ("faults", ", ".join(f"{count} × {name}" for name, count in kinds.items())),
             ("records compared", f"{self.verdict.verified:,}"),
             *((kind, str(faults.get(kind, 0))) for kind in (LOST, DUPLICATED, REORDERED, CHANGED, MISPLACED)),
-            ("memory (RSS)", f"median {median(each.rss_mib for each in samples):.1f} MiB, peak {self.peak_mib:.1f} MiB"),
+            ("memory (RSS)",
+             f"median {median(each.rss_mib for each in samples):.1f} MiB, peak {self.peak_mib:.1f} MiB"),
             ("memory growth", f"{self.growth_mib:+.1f} MiB from the second fifth to the last"),
             ("threads", spread([each.threads for each in samples], self.after.threads)),
             ("descriptors", spread([each.descriptors for each in samples], self.after.descriptors)),
@@ -98,13 +99,14 @@ class Findings:
             rows.append(("a message's wait", f"median {found[1]}, p99 {found[2]}, longest {found[3]}"))
         skipped = SKIPPED.findall(self.outcome.output)
         rows.append(("ticks given up", skipped[-1] if skipped else "0"))
-        rows.append(("the verifier", f"{self.verdict.cpu_s / max(self.verdict.verified, 1) * 1e6:.1f} µs of CPU a record,"
-                                     f" peak {self.verdict.peak_mib:.0f} MiB"))
+        cpu_us = self.verdict.cpu_s / max(self.verdict.verified, 1) * 1e6
+        rows.append(("the verifier", f"{cpu_us:.1f} µs of CPU a record, peak {self.verdict.peak_mib:.0f} MiB"))
         return rows
 
     def table(self) -> str:
         """Markdown."""
-        return "\n".join(["| soak | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in self.rows())]) + "\n"
+        rows = [f"| {name} | {text} |" for name, text in self.rows()]
+        return "\n".join(["| soak | |", "| --- | --- |", *rows]) + "\n"
 
 
 def spread(values: list[int], last: int) -> str:

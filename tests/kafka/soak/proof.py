@@ -1,5 +1,5 @@
-"""Before each soak: an inspector that finds nothing wrong must have been seen to find it. Each fault is planted in records
-as they ought to be, and must be counted, as what it is and nothing else.
+"""Before each soak: an inspector that finds nothing wrong must have been seen to find it. Each fault is planted in
+records as they ought to be, and must be counted, as what it is and nothing else.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Starts the peers and the program, strikes once a minute, and judges what came of it.
 
-The main thread strikes; one thread samples, one reads what the verifying process says. Whatever happens, what was sampled
-is in the report's folder, and the chart is drawn of it.
+The main thread strikes; one thread samples, one reads what the verifying process says. Whatever happens, what was
+sampled is in the report's folder, and the chart is drawn of it.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The verifying process as the soak sees it: started, asked how far it is, told when all is written, its verdict awaited."""
+"""The verifying process as the soak sees it: started, asked how far it is, told when all is written, and awaited."""
 
 import json
 import subprocess

@@ -1,11 +1,11 @@
-"""A process of its own that reads a topic from its first record on, while it is being written, and inspects every record.
+"""A process of its own that reads a topic from its first record on, while it is written, and inspects every record.
 
 It follows closely enough for the topic to forget old segments: a record that was deleted before it was read ends the
 verification as a failure. The consumer is librdkafka's, which checks every batch's CRC. Memory is bounded: where one
 partition is far ahead of another, those ahead are paused.
 
-Standard input: the count of acknowledged records, in one line, once the producer has ended. Standard output: JSON lines,
-the progress so far and at last the verdict. It gives way to the brokers and the program (`nice`).
+Standard input: the count of acknowledged records, in one line, once the producer has ended. Standard output: JSON
+lines, the progress so far and at last the verdict. It gives way to the brokers and the program (`nice`).
 """
 
 import gc
@@ -115,7 +115,8 @@ class Verifier:
             if batch or ends is None:
                 heard = now
             if now - heard > SILENCE_MAX_S:
-                raise Unreadable(f"nothing more for {SILENCE_MAX_S} s at offsets {self.inspector.next_offset} of {ends}")
+                at = self.inspector.next_offset
+                raise Unreadable(f"nothing more for {SILENCE_MAX_S} s at offsets {at} of {ends}")
             if now - told > PROGRESS_INTERVAL_S:
                 told = now
                 tell({"progress": self.inspector.verified})
@@ -137,7 +138,7 @@ class Verifier:
         return found
 
     def _pause_or_resume(self):
-        """While too much waits, those ahead are paused: the ones that no shoe waits for. They may fall behind by that."""
+        """While too much waits, those ahead, which no shoe waits for, are paused. They may fall behind by that."""
         waiting = self.queues.waiting()
         if waiting > self.task.ahead_max:
             self._set_paused({partition for partition, queue in enumerate(self.queues.of) if not queue})
