@@ -213,13 +213,15 @@ impl Client {
     fn leave_deposed(&mut self, now: Instant) {
         let (mut deposed, mut next) = (Vec::new(), None);
         for (&connection, session) in &self.sessions {
-            let silent_since = session.silent_since();
-            if silent_since.is_none_or(|since| since + ANSWER_PATIENCE > now) {
+            let Some(silence) = session.silent_since().map(|since| now - since) else {
+                continue;
+            };
+            if silence < ANSWER_PATIENCE {
                 continue;
             }
             let mut unanswered = session.unanswered();
             if unanswered.any(|(slot, _)| self.is_led_by_another(slot, session.node)) {
-                deposed.push((connection, session.node));
+                deposed.push((connection, session.node, silence));
             } else if let Some(at) = self.cluster.refresh.want_at_age(SILENCE_METADATA_AGE, now) {
                 next = next.into_iter().chain([at]).min();
             }
@@ -227,11 +229,11 @@ impl Client {
         if let Some(at) = next {
             self.wake(at);
         }
-        for (connection, node) in deposed {
+        for (connection, node, silence) in deposed {
             let reason = format!(
-                "{} has not answered for {} s, and is no longer the leader",
+                "{} has not answered for {} s, and another broker leads what it was sent",
                 self.cluster.describe(node),
-                ANSWER_PATIENCE.as_secs()
+                silence.as_secs()
             );
             self.actions.push_back(Action::Close { connection });
             self.disconnected(connection, &reason, now);

@@ -34,7 +34,7 @@ use crate::kafka::wire::message::{
     SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
 };
 
-/// How long an answer that any broker can give may take before another broker is asked.
+/// How long an answer may take before another broker is asked: for the same if any can give it, else whether this one still leads.
 pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// A broker that asks for longer silence is not believed further than this.
 const THROTTLE_MS_MAX: i32 = 60_000;
@@ -215,7 +215,7 @@ impl Session {
         match self.stage {
             Stage::Ready => {
                 let oldest = self.in_flight.front()?;
-                Some(oldest.sent_at + self.request_timeout)
+                Some(self.awaited_since(oldest) + self.request_timeout)
             }
             Stage::Connecting | Stage::Negotiating | Stage::Authenticating => {
                 Some(self.connect_deadline)
@@ -226,7 +226,13 @@ impl Session {
     /// Until when an answer that is awaited is not late, if one is.
     pub(super) fn answers_until(&self) -> Option<Instant> {
         let oldest = self.in_flight.iter().find(|asked| asked.answered)?;
-        Some(oldest.sent_at + ANSWER_PATIENCE)
+        Some(self.awaited_since(oldest) + ANSWER_PATIENCE)
+    }
+
+    /// From when on a broker may be expected to answer. One that asked for silence reads nothing meanwhile (KIP-219).
+    fn awaited_since(&self, asked: &InFlight) -> Instant {
+        self.quiet_until
+            .map_or(asked.sent_at, |until| until.max(asked.sent_at))
     }
 
     /// No answer is late: what any broker can be asked may be asked here.
@@ -256,7 +262,7 @@ impl Session {
     pub(super) fn silent_since(&self) -> Option<Instant> {
         let mut awaited = self.in_flight.iter().filter(|asked| asked.answered);
         let oldest = awaited.find(|asked| matches!(asked.asked, Asked::Produce(_)))?;
-        Some(oldest.sent_at.max(self.last_answer))
+        Some(self.awaited_since(oldest).max(self.last_answer))
     }
 
     /// Every batch that was sent and not answered.

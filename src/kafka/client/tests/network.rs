@@ -165,6 +165,28 @@ fn a_silent_leader_is_not_waited_for_once_the_others_name_another() {
     assert_eq!(rig.ledger.acknowledged, rig.ledger.pushed);
 }
 
+/// Scenario 34.
+#[test]
+fn a_throttled_broker_is_not_doubted_for_the_silence_that_it_asked_for() {
+    let mut rig = Rig::simple().warmed_up();
+    rig.send(&["a"]);
+    rig.send(&["b"]);
+    let first = rig.produces.remove(0);
+    rig.count(ApiKey::Metadata);
+    rig.connects.clear();
+    rig.events.clear();
+    rig.answer(&first, &first.produced(|_| 0).with_throttle_time_ms(40_000));
+    rig.advance(secs(39));
+    assert!(rig.links.contains_key(&first.connection));
+    assert!(rig.connects.is_empty(), "{:?}", rig.connects);
+    assert_eq!(rig.count(ApiKey::Metadata), 0);
+    let warned = |event: &Event| matches!(event, Event::Warning { .. });
+    assert!(!rig.events.iter().any(warned), "{:?}", rig.events);
+    // From then on it is as late as any other.
+    rig.advance(secs(32));
+    assert!(!rig.links.contains_key(&first.connection));
+}
+
 #[test]
 fn the_others_are_asked_about_a_silent_leader_once_a_second_and_about_an_answering_one_not() {
     let mut rig = Rig::ready(config(), FakeCluster::new(2, 1)).warmed_up();
