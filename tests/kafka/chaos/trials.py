@@ -131,6 +131,8 @@ def examined(fault: Fault, contestant: Contestant, production: Production, stage
     try:
         assert verdict.is_clean and verdict.acknowledged == verdict.messages, f"{verdict}"
         told.check_bytes(records)
+        # What is as it should be is no evidence, and takes room.
+        stage.topics.delete(stage.topic)
     except AssertionError as broken:
         failure = f"{broken}\n{told.last_words}"
     return Result(fault, contestant, verdict=verdict, failure=failure)

@@ -26,6 +26,7 @@ START_ATTEMPTS_MAX = 3
 END_TIMEOUT_S = 60
 TOOL_TIMEOUT_S = 120
 NODES_FOR_ISR_2 = 3
+PORTS_OF_A_NODE = 2  # beside its listeners: for controllers, and for its counters
 KEYS_URL = "sasl.oauthbearer.jwks.endpoint.url"
 
 
@@ -67,8 +68,10 @@ class Cluster:
                 shutil.rmtree(self.home / "data", ignore_errors=True)
 
     def _start(self):
-        for node in self.nodes:
-            node.take_ports()
+        each = PORTS_OF_A_NODE + len(self.listeners)
+        ports = free_ports(each * len(self.nodes))
+        for index, node in enumerate(self.nodes):
+            node.take_ports(ports[index * each:(index + 1) * each])
         self.addresses = {name: ",".join(node.address(listener) for node in self.nodes)
                           for name, listener in self.listeners.items()}
         self.bootstrap = self.addresses[next(iter(self.listeners))]
@@ -141,8 +144,8 @@ class Node:
         self._ports: dict[str, int] = {}
         self._controller_port = self._metrics_port = 0
 
-    def take_ports(self):
-        self._controller_port, self._metrics_port, *ports = free_ports(2 + len(self.cluster.listeners))
+    def take_ports(self, ports: list[int]):
+        self._controller_port, self._metrics_port, *ports = ports
         self._ports = dict(zip(self.cluster.listeners, ports))
 
     @property

@@ -39,6 +39,10 @@ class Topics:
             return False
         return True
 
+    def delete(self, topic: str):
+        [gone] = self.admin.delete_topics([topic]).values()
+        gone.result(TIMEOUT_S)
+
     def exists(self, topic: str) -> bool:
         return topic in self.admin.list_topics(timeout=TIMEOUT_S).topics
 

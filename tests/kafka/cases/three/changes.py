@@ -54,8 +54,7 @@ def a_topic_deleted_and_made_anew_takes_all_that_the_old_one_did_not(bench: Thre
     bench.create(topic, BEFORE)
     with bench.running(topic, MESSAGE_INTERVAL=INTERVAL) as run:
         bench.wait_for_records(topic, SOME_RECORDS, run)
-        [deleted] = bench.topics.admin.delete_topics([topic]).values()
-        deleted.result(ADMIN_TIMEOUT_S)
+        bench.topics.delete(topic)
         wait_until("its logs are gone", lambda: not bench.folders(topic), CHANGE_TIMEOUT_S, run)
         bench.create(topic, BEFORE)
         bench.wait_for_records(topic, SOME_RECORDS, run)
