@@ -15,6 +15,8 @@ use crate::kafka::wire::record_batch::{BatchBuilder, ProducerStamp, split, stamp
 
 /// How many emptied buffers are kept for the next batches.
 const POOLED_BUFFERS_MAX: usize = 64;
+/// After so many batches, the buffers that none of them needed are freed: a burst's memory is not kept for ever.
+const BATCHES_A_REVIEW: usize = 256;
 /// A new batch's first buffer: enough for a few records, so that a slow producer with many partitions stays small.
 const FIRST_BUFFER_BYTES: usize = 4 * 1024;
 
@@ -23,8 +25,12 @@ const FIRST_BUFFER_BYTES: usize = 4 * 1024;
 pub(super) struct Memory {
     limit: usize,
     used: usize,
+    /// Used from its end, so that what is not needed lies at its beginning.
     pool: Vec<Vec<u8>>,
     pooled: usize,
+    /// How few buffers lay in the pool since the last review, and how many batches that was ago.
+    unneeded: usize,
+    batches: usize,
 }
 
 impl Memory {
@@ -34,6 +40,8 @@ impl Memory {
             used: 0,
             pool: Vec::new(),
             pooled: 0,
+            unneeded: 0,
+            batches: 0,
         }
     }
 
@@ -61,14 +69,45 @@ impl Memory {
             .pop()
             .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES));
         self.pooled = self.pooled.saturating_sub(buffer.capacity());
+        self.unneeded = self.unneeded.min(self.pool.len());
+        self.batches += 1;
+        if self.batches == BATCHES_A_REVIEW {
+            self.review();
+        }
         buffer
     }
 
-    /// Takes a finished batch's buffer back, if the writer has let go of it and there is room within the limit.
-    pub(super) fn recycle(&mut self, bytes: Arc<Vec<u8>>) {
-        let Some(mut buffer) = Arc::into_inner(bytes) else {
-            return;
-        };
+    fn review(&mut self) {
+        let freed: usize = self
+            .pool
+            .drain(..self.unneeded)
+            .map(|buffer| buffer.capacity())
+            .sum();
+        self.pooled = self.pooled.saturating_sub(freed);
+        (self.unneeded, self.batches) = (self.pool.len(), 0);
+    }
+
+    /// Takes a finished batch's buffer back, if the writer has let go of it.
+    fn recycle(&mut self, bytes: Arc<Vec<u8>>) {
+        if let Some(buffer) = Arc::into_inner(bytes) {
+            self.give_buffer(buffer);
+        }
+    }
+
+    /// A batch that compression or a short linger left small may wait as long as brokers are away, and only its bytes are
+    /// charged: it moves out of a buffer that is far too large, and the next batch gets that. To shrink the buffer where it is
+    /// would leave holes in the heap, each as large as a full batch, and an allocator that cannot return them.
+    fn trimmed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.len() >= bytes.capacity() / 2 {
+            return bytes;
+        }
+        let exact = bytes.as_slice().to_vec();
+        self.give_buffer(bytes);
+        exact
+    }
+
+    /// Keeps it for another batch, if there is room within the limit.
+    fn give_buffer(&mut self, mut buffer: Vec<u8>) {
         let pooled = self.pooled + buffer.capacity();
         if self.pool.len() < POOLED_BUFFERS_MAX && self.used + pooled <= self.limit {
             buffer.clear();
@@ -149,7 +188,7 @@ impl OpenBatch {
         let open_bytes = self.builder.bytes();
         match self.builder.seal(compression) {
             Ok(sealed) => {
-                let bytes = trimmed(sealed.into_vec());
+                let bytes = memory.trimmed(sealed.into_vec());
                 let charge = self.charge.saturating_sub(open_bytes) + bytes.len();
                 memory.release(self.charge);
                 memory.charge(charge);
@@ -231,8 +270,8 @@ impl Batch {
             stamped: None,
         };
         let mut halves = (
-            half(trimmed(left.into_vec()), left_records, left_due),
-            half(trimmed(right.into_vec()), right_records, right_due),
+            half(memory.trimmed(left.into_vec()), left_records, left_due),
+            half(memory.trimmed(right.into_vec()), right_records, right_due),
         );
         halves.0.stamp(self.stamped);
         halves.1.stamp(self.stamped.map(|whole| ProducerStamp {
@@ -250,15 +289,6 @@ impl Batch {
         memory.recycle(self.bytes);
         (self.records, self.due)
     }
-}
-
-/// What compression or a short linger left of a batch is all that is kept of its buffer: it may wait as long as brokers are
-/// away, and only its bytes are charged.
-fn trimmed(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.len() < bytes.capacity() / 2 {
-        bytes.shrink_to_fit();
-    }
-    bytes
 }
 
 /// The due times of the first `records` records, and those of the rest.
@@ -341,13 +371,55 @@ mod tests {
         let address = batch.bytes.as_ptr();
         batch.finish(&mut memory);
         let mut open = OpenBatch::new(&mut memory, 100_000, now);
-        assert!(open.try_push(&record(now), &mut memory));
+        while open.try_push(&record(now), &mut memory) {}
         let again = open.seal(Compression::None, &mut memory).unwrap();
         assert_eq!(again.bytes.as_ptr(), address);
         let held = Arc::clone(&again.bytes);
         again.finish(&mut memory);
         assert!(memory.pool.is_empty());
         drop(held);
+    }
+
+    #[test]
+    fn a_small_batch_moves_out_of_a_large_buffer_and_the_next_batch_uses_that() {
+        let now = Instant::now();
+        let mut memory = Memory::new(1 << 20);
+        let large = Vec::with_capacity(100_000);
+        let address = large.as_ptr();
+        memory.give_buffer(large);
+        for _ in 0..3 {
+            let mut open = OpenBatch::new(&mut memory, 100_000, now);
+            assert!(open.try_push(&record(now), &mut memory));
+            let batch = open.seal(Compression::None, &mut memory).unwrap();
+            assert_ne!(batch.bytes.as_ptr(), address);
+            assert_eq!(batch.bytes.capacity(), batch.bytes.len());
+            assert_eq!(memory.pool.last().unwrap().as_ptr(), address);
+        }
+    }
+
+    #[test]
+    fn buffers_of_a_burst_are_freed_once_nobody_needs_them_and_needed_ones_stay() {
+        let now = Instant::now();
+        let mut memory = Memory::new(1 << 24);
+        let full = |memory: &mut Memory| {
+            let mut open = OpenBatch::new(memory, 100_000, now);
+            while open.try_push(&record(now), memory) {}
+            open.seal(Compression::None, memory).unwrap()
+        };
+        let at_once = |memory: &mut Memory, count: usize| {
+            let batches: Vec<Batch> = (0..count).map(|_| full(memory)).collect();
+            for batch in batches {
+                batch.finish(memory);
+            }
+        };
+        at_once(&mut memory, 40);
+        assert_eq!(memory.pool.len(), 40);
+        for _ in 0..BATCHES_A_REVIEW {
+            at_once(&mut memory, 3);
+        }
+        assert_eq!(memory.pool.len(), 3);
+        let held: usize = memory.pool.iter().map(Vec::capacity).sum();
+        assert_eq!(memory.pooled, held);
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod writer;
 pub use error::{DecodeError, Problem};
 pub use reader::{ELEMENT_BYTES_MAX, Reader};
 pub use varint::{
-    STORE_BYTES, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len,
-    varlong_len,
+    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
 };
 pub use writer::{Frame, Writer};

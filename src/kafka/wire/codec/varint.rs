@@ -10,8 +10,6 @@
 pub const VARLONG_BYTES_MAX: usize = 10;
 /// A varint of 32 bits occupies at most this many bytes.
 pub const VARINT_BYTES_MAX: usize = 5;
-/// A buffer with room for a varint and this many bytes does not grow while the varint is written.
-pub const STORE_BYTES: usize = size_of::<u64>();
 
 /// Appends a zigzag `VARINT`.
 #[inline]

@@ -10,8 +10,7 @@
 mod records;
 
 use super::codec::{
-    STORE_BYTES, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len,
-    varlong_len,
+    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
 };
 use super::compression::{Compression, CompressionError};
 
@@ -21,8 +20,6 @@ pub use records::{Record, Records, decompress, records, split};
 pub const BATCH_HEADER_BYTES: usize = 61;
 /// A batch's length is an `i32`.
 const BATCH_BYTES_MAX: usize = i32::MAX as usize;
-/// What a builder reserves at once, of batches that may be larger.
-const RESERVED_BYTES_MAX: usize = 1 << 20;
 /// The beginning of a batch that its length does not count: base offset and the length itself.
 const UNCOUNTED_BYTES: usize = 12;
 /// The only format since Kafka 0.11.
@@ -78,11 +75,10 @@ pub struct Full;
 
 impl BatchBuilder {
     /// An empty batch of at most `bytes_max` bytes (header included, before compression), in a buffer that may have been
-    /// used before; its content is dropped, its memory kept.
+    /// used before; its content is dropped, its memory kept. It grows as records come, so that a small batch takes little.
     pub fn new(mut buffer: Vec<u8>, bytes_max: usize) -> Self {
         let bytes_max = bytes_max.min(BATCH_BYTES_MAX);
         buffer.clear();
-        buffer.reserve(bytes_max.clamp(BATCH_HEADER_BYTES, RESERVED_BYTES_MAX) + STORE_BYTES);
         buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
         Self {
             buffer,
@@ -395,8 +391,11 @@ mod tests {
     }
 
     #[test]
-    fn pushing_within_the_bound_never_moves_the_buffer() {
+    fn a_buffer_that_has_held_a_full_batch_is_never_moved_again() {
         let mut batch = builder(100_000);
+        while batch.try_push(1, Some(&[7; 36]), &[8; 87]) == Ok(()) {}
+        let full = batch.seal(Compression::None).unwrap().into_vec();
+        let mut batch = BatchBuilder::new(full, 100_000);
         let before = (batch.buffer.as_ptr(), batch.buffer.capacity());
         while batch.try_push(1, Some(&[7; 36]), &[8; 87]) == Ok(()) {}
         while batch.try_push(1, None, b"") == Ok(()) {}
