@@ -77,7 +77,7 @@ impl World {
                 client.handle_written(id, correlation, now);
             }
             Happening::Frame(id, frame) if linked(&self.owner.links, &id) => {
-                self.wire.answered(id, &frame);
+                self.wire.answered(id, &frame, now);
                 client.handle_frame(id, &frame, now);
             }
             Happening::Closed(id, reason) if self.owner.links.remove(&id) => {

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use continuous_producer::kafka::client::{ConnectionId, DeliveryError};
 use continuous_producer::kafka::config::{Acks, ProducerConfig};
 use continuous_producer::kafka::wire::frame::RequestFrame;
-use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, ResponseHeader};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsResponse, CreateTopicsResponse, InitProducerIdResponse, MetadataResponse,
+    ProduceRequest, ProduceResponse, ResponseHeader,
+};
 use kafka_protocol::protocol::Decodable;
 
 use crate::broker::Request;
@@ -23,6 +26,8 @@ use crate::produce::Batch;
 const WINDOW: usize = 5;
 /// How much longer than the link's own limit a connection may take, so that the link can say why.
 const CONNECT_GRACE: Duration = Duration::from_millis(500);
+/// A broker that asks for longer silence is not believed further than this.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 const SASL_AUTHENTICATE: [u8; 2] = [0, 36];
 /// `SaslHandshake`, `ApiVersions`, `SaslAuthenticate`: what comes before a connection is of use, and some of it again later.
 const SETUP: [[u8; 2]; 3] = [[0, 17], [0, 18], SASL_AUTHENTICATE];
@@ -51,16 +56,20 @@ struct Link {
     /// It was authenticated, or something was asked beyond versions.
     is_set_up: bool,
     requests: VecDeque<Sent>,
+    /// Until when its broker asked for silence: it reads nothing before.
+    quiet_until: Option<Instant>,
     /// The partitions of which it has acknowledged a batch.
     confirmed: BTreeSet<i32>,
 }
 
 #[derive(Debug)]
 struct Sent {
+    api: ApiKey,
     correlation: i32,
     version: i16,
     expects_answer: bool,
-    deadline: Instant,
+    at: Instant,
+    belongs_to_setup: bool,
     authenticates: bool,
     batch_bytes: usize,
     batches: Vec<(i32, Vec<u64>)>,
@@ -132,6 +141,7 @@ impl Wire {
             was_of_use: false,
             is_set_up: false,
             requests: VecDeque::new(),
+            quiet_until: None,
             confirmed: BTreeSet::new(),
         };
         self.links.insert(connection, link);
@@ -160,16 +170,14 @@ impl Wire {
         let is_setup = SETUP.iter().any(|api| bytes[4..6] == *api);
         let authenticates = bytes[4..6] == SASL_AUTHENTICATE;
         link.is_set_up |= !is_setup;
-        let deadline = if is_setup && !link.is_set_up {
-            link.usable_by
-        } else {
-            now + self.request_timeout
-        };
+        let api = ApiKey::try_from(i16::from_be_bytes([bytes[4], bytes[5]])).unwrap();
         link.requests.push_back(Sent {
+            api,
             correlation: frame.correlation_id,
             version,
             expects_answer: batches.is_empty() || self.acks != Acks::None,
-            deadline,
+            at: now,
+            belongs_to_setup: is_setup && !link.is_set_up,
             authenticates,
             batch_bytes: frame.batches.iter().map(|batch| batch.len()).sum(),
             batches,
@@ -304,7 +312,7 @@ impl Wire {
     }
 
     /// An answer has come, to the oldest request that has none.
-    pub(crate) fn answered(&mut self, connection: ConnectionId, frame: &[u8]) {
+    pub(crate) fn answered(&mut self, connection: ConnectionId, frame: &[u8], now: Instant) {
         let Some(link) = self.links.get_mut(&connection) else {
             return;
         };
@@ -312,6 +320,10 @@ impl Wire {
         let position = link.requests.iter().position(|sent| sent.expects_answer);
         if let Some(sent) = position.and_then(|position| link.requests.remove(position)) {
             link.is_set_up |= sent.authenticates;
+            let silence = silence(frame, &sent);
+            if !silence.is_zero() {
+                link.quiet_until = link.quiet_until.max(Some(now + silence));
+            }
             let codes = if sent.batches.is_empty() {
                 None
             } else {
@@ -373,7 +385,10 @@ impl Wire {
         for (connection, link) in &self.links {
             bytes += link.requests.iter().map(|s| s.batch_bytes).sum::<usize>();
             let deadline = match link.requests.front() {
-                Some(sent) => sent.deadline,
+                Some(sent) if sent.belongs_to_setup => link.usable_by,
+                Some(sent) => {
+                    link.quiet_until.max(Some(sent.at)).unwrap_or(sent.at) + self.request_timeout
+                }
                 None if link.was_of_use => continue,
                 None => link.usable_by,
             };
@@ -389,15 +404,43 @@ impl Wire {
     }
 }
 
+/// For how long an answer asks the client to be silent, as far as that is believed (KIP-219).
+fn silence(frame: &[u8], sent: &Sent) -> Duration {
+    let version = sent.version;
+    let asked_ms = match sent.api {
+        ApiKey::Produce if version >= 6 => {
+            read::<ProduceResponse>(frame, sent).map(|answer| answer.throttle_time_ms)
+        }
+        ApiKey::Metadata if version >= 6 => {
+            read::<MetadataResponse>(frame, sent).map(|answer| answer.throttle_time_ms)
+        }
+        ApiKey::InitProducerId if version >= 1 => {
+            read::<InitProducerIdResponse>(frame, sent).map(|answer| answer.throttle_time_ms)
+        }
+        ApiKey::CreateTopics if version >= 3 => {
+            read::<CreateTopicsResponse>(frame, sent).map(|answer| answer.throttle_time_ms)
+        }
+        ApiKey::ApiVersions if version >= 2 => {
+            read::<ApiVersionsResponse>(frame, sent).map(|answer| answer.throttle_time_ms)
+        }
+        _ => None,
+    };
+    let asked = Duration::from_millis(u64::try_from(asked_ms.unwrap_or(0)).unwrap_or(0));
+    asked.min(SILENCE_MAX)
+}
+
+/// The answer, if it can be read and belongs to the request.
+fn read<R: Decodable>(frame: &[u8], sent: &Sent) -> Option<R> {
+    let mut bytes = Bytes::copy_from_slice(frame);
+    let header =
+        ResponseHeader::decode(&mut bytes, sent.api.response_header_version(sent.version)).ok()?;
+    let response = R::decode(&mut bytes, sent.version).ok()?;
+    (header.correlation_id == sent.correlation && bytes.is_empty()).then_some(response)
+}
+
 /// The code of each partition, if the answer can be read and belongs to the request.
 fn codes(frame: &[u8], sent: &Sent) -> Option<BTreeMap<i32, i16>> {
-    let mut bytes = Bytes::copy_from_slice(frame);
-    let version = ApiKey::Produce.response_header_version(sent.version);
-    let header = ResponseHeader::decode(&mut bytes, version).ok()?;
-    let response = ProduceResponse::decode(&mut bytes, sent.version).ok()?;
-    if header.correlation_id != sent.correlation || !bytes.is_empty() {
-        return None;
-    }
+    let response = read::<ProduceResponse>(frame, sent)?;
     let partitions = response
         .responses
         .into_iter()

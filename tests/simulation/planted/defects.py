@@ -269,8 +269,8 @@ DEFECTS = [
         "a silent connection is never given up",
         "a connection that is silent: another is made",
         CLIENT + "session/mod.rs",
-        "                Some(oldest.sent_at + self.request_timeout)",
-        "                oldest.sent_at.checked_add(Duration::MAX)",
+        "                Some(self.awaited_since(oldest) + self.request_timeout)",
+        "                self.awaited_since(oldest).checked_add(Duration::MAX)",
     ),
     Defect(
         "a connection that is being made is never given up",
