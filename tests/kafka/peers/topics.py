@@ -32,12 +32,12 @@ class Topics:
         if len(found) < partitions or any(each.leader < 0 for each in found.values()):
             return False
         try:
-            end_offset(self.cluster.bootstrap, topic)
+            # Whom this asks first may be another node, which has not heard of the topic and would name no leader.
+            return len(end_offsets(self.cluster.bootstrap, topic)) >= partitions
         except KafkaException as error:
             if error.args[0].code() not in NOT_LED_YET:
                 raise
             return False
-        return True
 
     def delete(self, topic: str):
         [gone] = self.admin.delete_topics([topic]).values()
