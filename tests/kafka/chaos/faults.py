@@ -8,7 +8,7 @@ starts processes (see `dying_with_this_process`).
 import json
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Iterator
 
 from chaos.network import NEAR_ADDRESS, Network
@@ -87,8 +87,11 @@ class Fault:
     def description(self) -> str:
         return f"{self.name} ×{self.rounds}" if self.rounds > 1 else self.name
 
-    def strike(self, stage: Stage, rounds: int | None = None):
-        for _ in range(rounds or self.rounds):
+    def once(self) -> "Fault":
+        return replace(self, rounds=1)
+
+    def strike(self, stage: Stage):
+        for _ in range(self.rounds):
             self.act(stage)
             stage.wait_until_whole()
 

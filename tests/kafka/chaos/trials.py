@@ -31,9 +31,9 @@ MESSAGES_PER_S = 10_000
 HEAP = "512m"
 # How long a producer is at work at least, and how long before the first strike and after the last.
 WHOLE_S, CALM_S = 60, 5
-BRIEF_S, BRIEF_ROUNDS = 15, 1
+BRIEF_S = 15
 START_TIMEOUT_S = 60
-FAULTS_FOR_RIVALS = (KILL, FREEZE)
+FAULTS_FOR_RIVALS = (KILL.slug, FREEZE.slug)
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,17 @@ class Pace:
     """How thorough a trial is."""
 
     at_least_s: float
-    rounds: int | None  # None: as many as the fault has
+    is_brief: bool  # one round instead of as many as the fault has
 
 
-WHOLE, BRIEF = Pace(WHOLE_S, None), Pace(BRIEF_S, BRIEF_ROUNDS)
+WHOLE, BRIEF = Pace(WHOLE_S, is_brief=False), Pace(BRIEF_S, is_brief=True)
 
 
 def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals: bool) -> int:
     """The exit code, or a SystemExit that keeps the run's folder."""
     jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
+    if pace.is_brief:
+        faults = [fault.once() for fault in faults]
     no_network = network.unavailable()
     proof.prove()
     rivals = [Theirs(rival, context.home / "rivals") for rival in all_rivals(context.cache)] if with_rivals else []
@@ -61,14 +63,14 @@ def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals:
     cluster = Cluster(context.release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
                       listeners=(PLAINTEXT, FAR_LISTENER) if cable else (PLAINTEXT,))
     registry = Registry(apicurio, context.home / "registry", NEAR_ADDRESS if cable else "127.0.0.1")
-    results = [Result(fault, rival, skipped=rival.unavailable()) for fault in faults if fault in FAULTS_FOR_RIVALS
+    results = [Result(fault, rival, skipped=rival.unavailable()) for fault in faults if fault.slug in FAULTS_FOR_RIVALS
                for rival in rivals if rival not in ready]
     try:
         timed(f"Apache Kafka {cluster.version}, {NODES} nodes, started", cluster.start)
         timed("Registry started", registry.start)
         ours = Ours(context.program("program"), registry, SCHEMA.read_text())
         for fault in faults:
-            for contestant in [ours, *(ready if fault in FAULTS_FOR_RIVALS else [])]:
+            for contestant in [ours, *(ready if fault.slug in FAULTS_FOR_RIVALS else [])]:
                 if fault.needs_network and cable is None:
                     results.append(Result(fault, contestant, skipped=no_network))
                     continue
@@ -110,7 +112,7 @@ def trial(fault: Fault, contestant: Contestant, cluster: Cluster, cable: Network
         wait_until(f"{contestant} produces", lambda: end_offset(cluster.bootstrap, topic) > 0, START_TIMEOUT_S)
         began = time.monotonic()
         time.sleep(CALM_S)
-        fault.strike(stage, pace.rounds)
+        fault.strike(stage)
         time.sleep(max(CALM_S, began + pace.at_least_s - time.monotonic()))
         return examined(fault, contestant, production, stage)
     finally:

@@ -69,7 +69,7 @@ class Soak:
             turn += 1
             began_s, self.sampler.fault = self.sampler.seconds, fault.slug
             earlier = len(self.stage.strikes)
-            fault.strike(self.stage, rounds=1)
+            fault.once().strike(self.stage)
             self.sampler.fault = ""
             self.struck.append(Struck(fault.name, fault.slug, began_s, tuple(
                 (self._seconds(strike.began_ms), self._seconds(strike.mended_ms))
