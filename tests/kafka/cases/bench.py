@@ -2,17 +2,14 @@
 
 import contextlib
 import re
-from pathlib import Path
 from typing import Iterator
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from context import Context, timed
 from peers.cluster import Cluster
 from peers.processes import wait_until
-from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
-from peers.topics import Topics, end_offset, wait_until_whole
+from peers.topics import Topics, end_offset
 from program import Outcome, Program, Run
 from records import Record, Schema, compare, read_topic
 
@@ -26,20 +23,6 @@ REPLICATED_TIMEOUT_S = 30
 DUMPED_BATCH = re.compile(
     r"baseOffset: (?P<base>\d+) lastOffset: (?P<last>\d+) count: (?P<count>\d+) baseSequence: (?P<sequence>-?\d+)"
     r".* producerId: (?P<producer>-?\d+) .*compresscodec: (?P<codec>\w+) .*isvalid: (?P<valid>\w+)")
-
-
-@contextlib.contextmanager
-def started(context: Context, kafka: Cluster, home: Path) -> Iterator[Registry]:
-    """The cluster, and a registry beside it, run meanwhile."""
-    registry = Registry(context.jars(REGISTRY), home / "registry")
-    try:
-        timed("Registry started", registry.start)
-        timed(f"Kafka {kafka.version} started", kafka.start)
-        wait_until_whole(kafka)
-        yield registry
-    finally:
-        kafka.stop()
-        registry.terminate()
 
 
 class Bench:

@@ -9,10 +9,10 @@ from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, A
                                    ResourceType)
 
 from cases import delivery
-from cases.bench import COUNT, Bench, started
+from cases.bench import COUNT, Bench
 from cases.matrix import CODECS, deliver_every_codec
 from cases.suite import Suite
-from context import SCHEMA, Context
+from context import SCHEMA, Context, started
 from peers.cluster import Cluster
 from peers.releases import Release, release_of
 from peers.topics import end_offset

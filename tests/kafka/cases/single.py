@@ -8,12 +8,10 @@ from cases.security import check, oauth, refusals, registry, sasl, tls
 from cases.security.bench import SecuredBench
 from cases.suite import Suite
 from certificates import Certificates
-from context import SCHEMA, Context, timed
+from context import SCHEMA, Context, started, timed
 from gate import Gate
 from listeners import all_listeners, common_properties, scram_users
 from peers.cluster import Cluster
-from peers.registry import PROFILE as REGISTRY
-from peers.registry import Registry
 from secured import Secured
 from tokens import TokenServer
 
@@ -21,23 +19,17 @@ from tokens import TokenServer
 @contextlib.contextmanager
 def bench(context: Context) -> Iterator[SecuredBench]:
     home = context.home / "single"
-    jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
     certificates = timed("Certificates made", lambda: Certificates(home / "certificates"))
     tokens = TokenServer(home, certificates)
-    kafka = Cluster(context.release, jars, home / "kafka", listeners=all_listeners(certificates, tokens.keys.as_uri()),
+    kafka = Cluster(context.release, context.jars(context.release.profile), home / "kafka",
+                    listeners=all_listeners(certificates, tokens.keys.as_uri()),
                     properties=common_properties(certificates), scram_users=scram_users())
-    registry_peer = Registry(apicurio, home / "registry")
-    try:
-        timed("Kafka started", kafka.start)
-        timed("Registry started", registry_peer.start)
+    with started(context, kafka, home) as registry_peer:
         secured = Secured(kafka, certificates, tokens)
         timed("Every way into Kafka tried with librdkafka", secured.prove)
         gate = Gate(registry_peer.url, certificates)
         gate.prove()
         yield SecuredBench(secured, registry_peer, gate, context.program("single/program"), SCHEMA.read_text())
-    finally:
-        kafka.stop()
-        registry_peer.terminate()
 
 
 SUITE = Suite("single", bench,

@@ -145,9 +145,10 @@ def kill_all(stage: Stage):
 
 def move_leaders(stage: Stage):
     """Scenario 6. Each partition's leader loses its replica, and gets one back behind the others'."""
-    before = {number: partition.leader for number, partition in stage.topics.partitions(stage.topic).items()}
+    partitions = stage.topics.partitions(stage.topic)
+    before = {number: partition.leader for number, partition in partitions.items()}
     followers = {number: [each for each in partition.replicas if each != before[number]]
-                 for number, partition in stage.topics.partitions(stage.topic).items()}
+                 for number, partition in partitions.items()}
     with stage.strike():
         reassign(stage, followers)
         wait_until("every leader has moved", lambda: all(

@@ -15,12 +15,11 @@ from chaos.faults import FAR_LISTENER, FREEZE, KILL, Fault, Stage, now_ms
 from chaos.network import NEAR_ADDRESS, Network
 from chaos.table import Result, cells, table
 from chaos.verdict import Appended, judge
-from context import SCHEMA, Context, timed
+from context import SCHEMA, Context, started, timed
 from listeners import PLAINTEXT
 from peers.cluster import Cluster
 from peers.processes import PeerError, wait_until
 from peers.registry import PROFILE as REGISTRY
-from peers.registry import Registry
 from peers.topics import Topics, end_offset
 from records import read_topic
 from rivals.rival import all_rivals
@@ -49,7 +48,8 @@ WHOLE, BRIEF = Pace(WHOLE_S, is_brief=False), Pace(BRIEF_S, is_brief=True)
 
 def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals: bool) -> int:
     """The exit code, or a SystemExit that keeps the run's folder."""
-    jars, apicurio = context.jars(context.release.profile), context.jars(REGISTRY)
+    jars = context.jars(context.release.profile)
+    context.jars(REGISTRY)  # kept for when there is no network to fetch it by
     if pace.is_brief:
         faults = [fault.once() for fault in faults]
     no_network = network.unavailable()
@@ -62,28 +62,24 @@ def run_chaos(context: Context, faults: list[Fault], pace: Pace, *, with_rivals:
     cable = Network() if any(fault.needs_network for fault in faults) and not no_network else None
     cluster = Cluster(context.release, jars, context.home / "kafka", nodes=NODES, heap=HEAP,
                       listeners=(PLAINTEXT, FAR_LISTENER) if cable else (PLAINTEXT,))
-    registry = Registry(apicurio, context.home / "registry", NEAR_ADDRESS if cable else "127.0.0.1")
     results = [Result(fault, rival, skipped=rival.unavailable()) for fault in faults if fault.slug in FAULTS_FOR_RIVALS
                for rival in rivals if rival not in ready]
     try:
-        timed(f"Apache Kafka {cluster.version}, {NODES} nodes, started", cluster.start)
-        timed("Registry started", registry.start)
-        ours = Ours(context.program("program"), registry, SCHEMA.read_text())
-        for fault in faults:
-            for contestant in [ours, *(ready if fault.slug in FAULTS_FOR_RIVALS else [])]:
-                if fault.needs_network and cable is None:
-                    results.append(Result(fault, contestant, skipped=no_network))
-                    continue
-                result = timed(f"{fault.name}, {contestant}",
-                               lambda: trial(fault, contestant, cluster, cable, pace))
-                print("   ", " | ".join(cells(result)), flush=True)
-                results.append(result)
+        with started(context, cluster, context.home, NEAR_ADDRESS if cable else "127.0.0.1") as registry:
+            ours = Ours(context.program("program"), registry, SCHEMA.read_text())
+            for fault in faults:
+                for contestant in [ours, *(ready if fault.slug in FAULTS_FOR_RIVALS else [])]:
+                    if fault.needs_network and cable is None:
+                        results.append(Result(fault, contestant, skipped=no_network))
+                        continue
+                    result = timed(f"{fault.name}, {contestant}",
+                                   lambda: trial(fault, contestant, cluster, cable, pace))
+                    print("   ", " | ".join(cells(result)), flush=True)
+                    results.append(result)
     finally:
-        registry.terminate()
-        cluster.stop()
         if cable:
             cable.close()
-    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {MESSAGES_PER_S} messages a second, {PARTITIONS} partitions")
+    print(f"\nApache Kafka {cluster.version}, {NODES} nodes; {PARTITIONS} partitions, {MESSAGES_PER_S} messages/s")
     print(f"\n{table(results)}\n")
     return conclude([result for result in results if isinstance(result.contestant, Ours)])
 

@@ -17,10 +17,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from chaos.faults import FREEZE, KILL, MOVE, ROLL, TERMINATE, Stage
-from context import SCHEMA, Context, timed
+from context import SCHEMA, Context, started, timed
 from peers.cluster import Cluster
 from peers.processes import wait_until
-from peers.registry import PROFILE as REGISTRY
 from peers.registry import Registry
 from peers.topics import Topics
 from program import Run
@@ -116,16 +115,10 @@ def prove_inspector(context: Context):
 def stage(context: Context) -> Iterator[tuple[Stage, Registry]]:
     kafka = Cluster(context.release, context.jars(context.release.profile), context.home / "kafka", nodes=NODES,
                     properties=PROPERTIES, heap="512m")
-    registry = Registry(context.jars(REGISTRY), context.home / "registry")
-    try:
-        timed("Kafka started", kafka.start)
-        timed("Registry started", registry.start)
+    with started(context, kafka, context.home) as registry:
         topics = Topics(kafka)
         topics.create(TOPIC, PARTITIONS, segment_bytes=SEGMENT_BYTES, retention_bytes=RETENTION_BYTES)
         yield Stage(kafka, topics, TOPIC, PARTITIONS), registry
-    finally:
-        kafka.stop()
-        registry.terminate()
 
 
 def soak(context: Context, place: Stage, registry: Registry, minutes: int, report: Path) -> Findings:
@@ -136,7 +129,6 @@ def soak(context: Context, place: Stage, registry: Registry, minutes: int, repor
         "KAFKA_TOPIC": TOPIC,
         "MESSAGE_INTERVAL": INTERVAL,
         "SEED": SEED,
-        "STATS_INTERVAL": "10s",
     })
     sampler = Sampler(run.popen.pid, report / "soak.csv")
     sampler.start()

@@ -4,8 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Iterator
 
-from cases.bench import Bench, started
-from context import SCHEMA, Context
+from cases.bench import Bench
+from context import SCHEMA, Context, started
 from peers.cluster import Cluster
 from peers.processes import free_ports
 from peers.registry import CCOMPAT_PATH, PROFILE, Registry

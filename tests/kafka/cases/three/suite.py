@@ -3,11 +3,10 @@
 import contextlib
 from typing import Iterator
 
-from cases.bench import started
 from cases.suite import Suite
 from cases.three import changes, delivery, limits, permissions
 from cases.three.bench import LISTENERS, PROPERTIES, ThreeBench
-from context import SCHEMA, Context
+from context import SCHEMA, Context, started
 from peers.cluster import Cluster
 
 NODES = 3
