@@ -84,7 +84,7 @@ fn write_all(common: &Common) -> Result<(), Error> {
 
 fn write_chunk(chunk: &Chunk) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for record in chunk.iter() {
+    for record in chunk.records() {
         out.write_all(record.value)?;
     }
     out.flush()

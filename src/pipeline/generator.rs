@@ -248,7 +248,7 @@ mod tests {
         fn drain(&self) -> Vec<u64> {
             let mut numbers = Vec::new();
             while let Ok(chunk) = self.ring.full_out.try_recv() {
-                numbers.extend(chunk.iter().map(|record| number(record.value)));
+                numbers.extend(chunk.records().map(|record| number(record.value)));
                 self.ring.empty_in.send(chunk).unwrap();
             }
             numbers
@@ -407,7 +407,7 @@ mod tests {
             .generator(interval, limits)
             .fill(&mut chunk, &mut 0, clocks, write);
         let records = chunk
-            .iter()
+            .records()
             .map(|r| (number(r.value), r.due - world.start, r.timestamp_ms))
             .collect();
         (filled, records)

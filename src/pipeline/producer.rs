@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Place};
 use super::shutdown::{Stop, StopReason};
 use crate::crypto;
 use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
@@ -95,7 +95,7 @@ pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
 /// A chunk that is being handed to the core, and how far.
 struct Progress {
     chunk: Chunk,
-    next: usize,
+    next: Place,
 }
 
 struct Producer {
@@ -280,7 +280,8 @@ impl Producer {
         let Some(Progress { chunk, next }) = &mut self.chunk else {
             return;
         };
-        while let Some(record) = chunk.get(*next) {
+        let mut records = chunk.records_from(*next);
+        while let Some(record) = records.next() {
             let record = Record {
                 key: record.key,
                 value: record.value,
@@ -290,7 +291,7 @@ impl Producer {
             if self.client.push(&record, now).is_err() {
                 return;
             }
-            *next += 1;
+            *next = records.place();
         }
         if let Some(Progress { chunk, .. }) = self.chunk.take() {
             // The generator may be gone: then nobody needs it.
@@ -331,7 +332,7 @@ impl Producer {
                 self.handle(event);
             },
             recv(chunks) -> chunk => match chunk {
-                Ok(chunk) => self.chunk = Some(Progress { chunk, next: 0 }),
+                Ok(chunk) => self.chunk = Some(Progress { chunk, next: Place::default() }),
                 Err(_) => self.end_of_chunks(),
             },
             recv(self.inputs.tokens) -> token => match token {
@@ -418,7 +419,7 @@ impl Producer {
     /// Counts what never reached the core, and joins every link.
     fn finish(mut self) -> ProducerOutcome {
         if let Some(Progress { chunk, next }) = self.chunk.take() {
-            self.outcome.unsent += (chunk.len() - next) as u64;
+            self.outcome.unsent += (chunk.len() - next.records_before()) as u64;
         }
         // Ends with the generator, which a stop ends; without one the core would not have closed.
         for chunk in &self.inputs.chunks {

@@ -4,12 +4,11 @@
 
 use std::time::Instant;
 
-use log::debug;
-use quick_protobuf::{MessageWrite, Writer};
+use log::{Level, debug, log_enabled};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Lengths};
 use crate::kafka::config::MessageKey;
-use crate::shoe::{Shoe, ShoeGenerator};
+use crate::shoe::{ID_BYTES, ROOM_BYTES, Shoe, ShoeGenerator, TooLong};
 
 /// What [`Generator::run`](super::generator::Generator::run) wants: pushes the record of a number into a chunk. `prefix` is
 /// what the wire format puts before the message: magic byte, schema id, message indexes.
@@ -17,29 +16,53 @@ pub fn shoes(
     generator: ShoeGenerator,
     prefix: Vec<u8>,
     key: MessageKey,
-) -> impl FnMut(u64, &mut Chunk, Instant, i64) -> quick_protobuf::Result<()> {
+) -> impl FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), TooLong> {
+    let room = ID_BYTES + prefix.len() + ROOM_BYTES;
     move |n, chunk, due, timestamp_ms| {
         let shoe = generator.shoe(n);
-        let key = match key {
-            MessageKey::Id => Some(shoe.id().as_bytes()),
-            MessageKey::None => None,
-        };
         let before = chunk.bytes();
-        chunk.try_push(due, timestamp_ms, key, |out| {
-            out.extend_from_slice(&prefix);
-            shoe.message().write_message(&mut Writer::new(out))
+        chunk.push_within(due, timestamp_ms, room, |room| {
+            write(&shoe, &prefix, key, room)
         })?;
-        debug!(
-            "{}",
-            description(n, &shoe, key.is_some(), chunk.bytes() - before)
-        );
+        if log_enabled!(Level::Debug) {
+            log(n, &generator.shoe(n), key, chunk.bytes() - before);
+        }
         Ok(())
     }
 }
 
-fn description(n: u64, shoe: &Shoe, keyed: bool, bytes: usize) -> String {
+/// Out of the way, and with a shoe of its own: one that is only written stays in registers.
+#[cold]
+fn log(n: u64, shoe: &Shoe, key: MessageKey, bytes: usize) {
+    debug!("{}", description(n, shoe, key, bytes));
+}
+
+/// The id where it is the key, the prefix, the shoe.
+#[inline]
+fn write(shoe: &Shoe, prefix: &[u8], key: MessageKey, room: &mut [u8]) -> Result<Lengths, TooLong> {
+    let (key_len, room) = match (key, room.split_first_chunk_mut()) {
+        (MessageKey::Id, Some((id, room))) => {
+            *id = shoe.id_bytes();
+            (Some(ID_BYTES), room)
+        }
+        (MessageKey::None, _) => (None, room),
+        (MessageKey::Id, None) => return Err(TooLong),
+    };
+    let (before, room) = room.split_at_mut_checked(prefix.len()).ok_or(TooLong)?;
+    before.copy_from_slice(prefix);
+    let shoe_len = shoe.write_protobuf(room.first_chunk_mut().ok_or(TooLong)?)?;
+    Ok(Lengths {
+        key: key_len,
+        value: prefix.len() + shoe_len,
+    })
+}
+
+fn description(n: u64, shoe: &Shoe, key: MessageKey, bytes: usize) -> String {
     let message = shoe.message();
-    let key = if keyed { "id" } else { "none" };
+    let key = match key {
+        MessageKey::Id => "id",
+        MessageKey::None => "none",
+    };
     format!(
         "Message {n}: id={}, brand={}, name={}, key={key}, {bytes} bytes",
         message.id, message.brand, message.name
@@ -63,10 +86,9 @@ mod tests {
             for n in [0, 1, 1_000_000_007] {
                 write(n, &mut chunk, now, 99).unwrap();
             }
-            for (record, n) in chunk.iter().zip([0, 1, 1_000_000_007]) {
+            for (record, n) in chunk.records().zip([0, 1, 1_000_000_007]) {
                 let shoe = generator.shoe(n);
-                let mut value = PREFIX.to_vec();
-                shoe.write_protobuf(&mut value);
+                let value = [&PREFIX[..], &shoe.protobuf()].concat();
                 assert_eq!(record.value, value);
                 assert_eq!(record.key, keyed.then_some(shoe.id().as_bytes()));
                 assert_eq!((record.due, record.timestamp_ms), (now, 99));
@@ -78,13 +100,13 @@ mod tests {
     #[test]
     fn a_full_chunk_of_shoes_never_outgrows_its_room() {
         let room = super::super::chunk::CHUNK_RECORD_ROOM_BYTES;
-        assert!(PREFIX.len() + crate::shoe::ID_BYTES + crate::shoe::PROTOBUF_BYTES_MAX <= room);
+        assert!(PREFIX.len() + ID_BYTES + ROOM_BYTES <= room);
     }
 
     #[test]
     fn a_logged_message_says_which_it_is() {
         let shoe = ShoeGenerator::new(1, 0).shoe(5);
-        let line = description(5, &shoe, true, 134);
+        let line = description(5, &shoe, MessageKey::Id, 134);
         let id = shoe.id();
         assert!(
             line.starts_with(&format!("Message 5: id={id}, brand=")),

@@ -4,11 +4,11 @@
 //! level, and a brand's weight is its popularity. Tables are worked out by the compiler; a wrong one does not compile.
 //! It never draws a random number: it says what a drawn number means.
 
-/// A maker of shoes. Texts of a kind are of about the same length, which processors predict: see `protobuf.rs`.
+/// A maker of shoes.
 #[derive(Debug)]
 pub(super) struct Brand {
     /// As the message says it.
-    pub(super) name: &'static str,
+    pub(super) name: Label,
     /// Of 256 shoes, how many are of this brand.
     weight: u8,
     /// Words that its model names are made of.
@@ -26,11 +26,20 @@ pub(super) struct Word {
     pub(super) length: u32,
 }
 
+/// A short text that is written whole, whatever its length: what lies behind it is written over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Label {
+    /// As it is.
+    pub(super) text: &'static str,
+    /// Its bytes, and zeros after the last.
+    pub(super) padded: [u8; LABEL_BYTES_MAX],
+}
+
 /// A kind of shoe.
 #[derive(Debug)]
 pub(super) struct Category {
     /// As the message says it.
-    pub(super) name: &'static str,
+    pub(super) name: Label,
     /// Smallest European size, in halves.
     pub(super) size_halves_min: u32,
     /// How many sizes there are.
@@ -38,7 +47,7 @@ pub(super) struct Category {
     /// Distance between sizes, in halves: 1 or 2.
     pub(super) size_step_halves: u32,
     /// One that is named twice is twice as common.
-    pub(super) colours: &'static [&'static str; COLOURS],
+    pub(super) colours: &'static [Label; COLOURS],
 }
 
 /// Model words a brand.
@@ -55,27 +64,51 @@ pub(super) const MODEL_NUMBER_MIN: u32 = 100;
 pub(super) const MODEL_NUMBER_COUNT: u32 = 898;
 /// Longest model name in bytes: two words, each with a space after it, and a number.
 pub(super) const NAME_BYTES_MAX: usize = 2 * WORD_BYTES_MAX + 3;
+/// Longest name of a brand, category or colour in bytes.
+pub(super) const LABEL_BYTES_MAX: usize = 16;
 /// Longest model word in bytes, the space after it included. A number still fits behind it into 128 bits.
 const WORD_BYTES_MAX: usize = 13;
 
-const SPORTS: &[&str; COLOURS] = &[
+static SPORTS: [Label; COLOURS] = labels([
     "black", "black", "white", "white", "navy", "grey", "crimson", "cobalt", "volt", "orange",
     "teal", "pink", "lime", "purple", "silver", "azure",
-];
-const CLASSIC: &[&str; COLOURS] = &[
+]);
+static CLASSIC: [Label; COLOURS] = labels([
     "black", "black", "black", "brown", "brown", "brown", "camel", "cognac", "navy", "grey",
     "claret", "olive", "beige", "white", "sand", "forest",
-];
+]);
+
+#[allow(clippy::indexing_slicing)] // at compile time; an overrun does not compile
+const fn label(text: &'static str) -> Label {
+    let mut padded = [0; LABEL_BYTES_MAX];
+    let mut i = 0;
+    while i < text.len() {
+        padded[i] = text.as_bytes()[i];
+        i += 1;
+    }
+    Label { text, padded }
+}
+
+#[allow(clippy::indexing_slicing)] // at compile time; an overrun does not compile
+const fn labels(texts: [&'static str; COLOURS]) -> [Label; COLOURS] {
+    let mut labels = [label(""); COLOURS];
+    let mut i = 0;
+    while i < texts.len() {
+        labels[i] = label(texts[i]);
+        i += 1;
+    }
+    labels
+}
 
 const fn category(
     name: &'static str,
     size_halves_min: u32,
     size_count: u32,
     size_step_halves: u32,
-    colours: &'static [&'static str; COLOURS],
+    colours: &'static [Label; COLOURS],
 ) -> Category {
     Category {
-        name,
+        name: label(name),
         size_halves_min,
         size_count,
         size_step_halves,
@@ -83,18 +116,18 @@ const fn category(
     }
 }
 
-static RUNNING: Category = category("running", 71, 28, 1, SPORTS);
-static TRAIL: Category = category("trail", 72, 26, 1, SPORTS);
-static SNEAKER: Category = category("sneaker", 70, 29, 1, SPORTS);
-static BASKETBALL: Category = category("court", 76, 27, 1, SPORTS);
-static FOOTBALL: Category = category("soccer", 72, 25, 1, SPORTS);
-static TENNIS: Category = category("tennis", 72, 25, 1, SPORTS);
-static HIKING: Category = category("hiking", 72, 25, 1, CLASSIC);
-static BOOT: Category = category("boot", 72, 12, 2, CLASSIC);
-static LOAFER: Category = category("loafer", 76, 21, 1, CLASSIC);
-static FORMAL: Category = category("formal", 78, 19, 1, CLASSIC);
-static SANDAL: Category = category("sandal", 70, 13, 2, CLASSIC);
-static KIDS: Category = category("kids", 50, 14, 2, SPORTS);
+static RUNNING: Category = category("running", 71, 28, 1, &SPORTS);
+static TRAIL: Category = category("trail", 72, 26, 1, &SPORTS);
+static SNEAKER: Category = category("sneaker", 70, 29, 1, &SPORTS);
+static BASKETBALL: Category = category("court", 76, 27, 1, &SPORTS);
+static FOOTBALL: Category = category("soccer", 72, 25, 1, &SPORTS);
+static TENNIS: Category = category("tennis", 72, 25, 1, &SPORTS);
+static HIKING: Category = category("hiking", 72, 25, 1, &CLASSIC);
+static BOOT: Category = category("boot", 72, 12, 2, &CLASSIC);
+static LOAFER: Category = category("loafer", 76, 21, 1, &CLASSIC);
+static FORMAL: Category = category("formal", 78, 19, 1, &CLASSIC);
+static SANDAL: Category = category("sandal", 70, 13, 2, &CLASSIC);
+static KIDS: Category = category("kids", 50, 14, 2, &SPORTS);
 
 /// Every category that a brand makes.
 #[cfg(test)]
@@ -127,7 +160,7 @@ const fn brand(
         i += 1;
     }
     Brand {
-        name,
+        name: label(name),
         weight,
         lines: words,
         categories,
@@ -341,13 +374,16 @@ mod tests {
 
     #[test]
     fn names_are_distinct_where_they_must_be() {
-        let brands: HashSet<_> = BRANDS.iter().map(|brand| brand.name).collect();
+        let brands: HashSet<_> = BRANDS.iter().map(|brand| brand.name.text).collect();
         assert_eq!(brands.len(), BRANDS.len());
         for brand in &BRANDS {
             let lines: HashSet<_> = brand.lines.iter().map(|line| line.bytes).collect();
-            assert_eq!(lines.len(), LINES as usize, "{}", brand.name);
+            assert_eq!(lines.len(), LINES as usize, "{}", brand.name.text);
         }
-        let categories: HashSet<_> = CATEGORIES.iter().map(|category| category.name).collect();
+        let categories: HashSet<_> = CATEGORIES
+            .iter()
+            .map(|category| category.name.text)
+            .collect();
         assert_eq!(categories.len(), CATEGORIES.len());
     }
 
@@ -358,14 +394,14 @@ mod tests {
                 brand
                     .categories
                     .iter()
-                    .any(|made| made.name == category.name)
+                    .any(|made| made.name.text == category.name.text)
             }));
             let largest =
                 category.size_halves_min + (category.size_count - 1) * category.size_step_halves;
             assert!(
                 category.size_halves_min >= 2 * 16 && largest <= 2 * 52,
                 "{}",
-                category.name
+                category.name.text
             );
             assert!(category.size_step_halves == 1 || category.size_halves_min % 2 == 0);
         }
@@ -380,9 +416,9 @@ mod tests {
 
     #[test]
     fn brands_stand_in_their_slots_in_order() {
-        assert_eq!(brand_at(0).name, "Plodwell");
-        assert_eq!(brand_at(21).name, "Plodwell");
-        assert_eq!(brand_at(22).name, "Tumbleknot");
-        assert_eq!(brand_at(255).name, "Tarvelle & Foss");
+        assert_eq!(brand_at(0).name.text, "Plodwell");
+        assert_eq!(brand_at(21).name.text, "Plodwell");
+        assert_eq!(brand_at(22).name.text, "Tumbleknot");
+        assert_eq!(brand_at(255).name.text, "Tarvelle & Foss");
     }
 }

@@ -20,12 +20,11 @@ use std::borrow::Cow;
 
 use quick_protobuf::{MessageWrite, Writer};
 
-use catalog::{Brand, Category, LINES, MODEL_NUMBER_COUNT, MODEL_NUMBER_MIN, Word};
+use catalog::{Brand, COLOURS, Category, LINES, Label, MODEL_NUMBER_COUNT, MODEL_NUMBER_MIN, Word};
 pub use catalog::{SALE_PRICE_MAX, SALE_PRICE_MIN};
 pub use identity::ID_BYTES;
 use identity::Identity;
-pub use protobuf::PROTOBUF_BYTES_MAX;
-use protobuf::Scratch;
+pub use protobuf::{PROTOBUF_BYTES_MAX, ROOM_BYTES, Room, TooLong};
 use random::{Bits, Words};
 use text::ModelName;
 
@@ -64,7 +63,8 @@ impl ShoeGenerator {
     }
 
     /// Shoe number `n`.
-    #[inline]
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub fn shoe(&self, n: u64) -> Shoe {
         let [mut model, mut looks, mut stocking] = self.words.of(n);
 
@@ -78,7 +78,7 @@ impl ShoeGenerator {
         );
 
         let category = category_of(brand, looks.take::<2>());
-        let colour = entry(category.colours, looks.take::<4>());
+        let colour = colour_of(category, looks.take::<4>());
         // The mean of two dice: middling sizes are commoner.
         let dice = looks.below::<8>(category.size_count) + looks.below::<8>(category.size_count);
         let size_halves = category.size_halves_min + dice / 2 * category.size_step_halves;
@@ -90,13 +90,13 @@ impl ShoeGenerator {
 
         Shoe {
             id: self.identity.id(n),
-            brand: brand.name,
+            brand: &brand.name,
             name,
             sale_price,
             rating_tenths,
             colour,
             size_halves,
-            category: category.name,
+            category: &category.name,
             stock,
             created_at_ms: CREATED_AT_MIN_MS + 1000 * second,
         }
@@ -107,13 +107,13 @@ impl ShoeGenerator {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shoe {
     id: identity::Text,
-    brand: &'static str,
+    brand: &'static Label,
     name: ModelName,
     sale_price: u32,
     rating_tenths: u8,
-    colour: &'static str,
+    colour: &'static Label,
     size_halves: u32,
-    category: &'static str,
+    category: &'static Label,
     stock: u32,
     created_at_ms: u64,
 }
@@ -131,25 +131,52 @@ impl Shoe {
     pub fn message(&self) -> proto::Shoe<'_> {
         proto::Shoe {
             id: Cow::Borrowed(self.id()),
-            brand: Cow::Borrowed(self.brand),
+            brand: Cow::Borrowed(self.brand.text),
             name: Cow::Borrowed(self.name.as_str()),
             sale_price: self.sale_price as i32,
-            rating: f64::from(self.rating_tenths) / 10.0,
-            colour: Cow::Borrowed(self.colour),
-            size_eu: f64::from(self.size_halves) / 2.0,
-            category: Cow::Borrowed(self.category),
+            rating: self.rating(),
+            colour: Cow::Borrowed(self.colour.text),
+            size_eu: self.size_eu(),
+            category: Cow::Borrowed(self.category.text),
             stock: self.stock as i32,
             created_at: self.created_at_ms as i64,
         }
     }
 
-    /// Appends the message in Protobuf's encoding; at most [`PROTOBUF_BYTES_MAX`] bytes.
     #[inline]
-    pub fn write_protobuf(&self, out: &mut Vec<u8>) {
-        let mut scratch = Scratch::new();
-        let written = self.message().write_message(&mut Writer::new(&mut scratch));
-        debug_assert!(written.is_ok(), "the longest shoe has room");
-        out.extend_from_slice(scratch.written());
+    fn rating(&self) -> f64 {
+        f64::from(self.rating_tenths) / 10.0
+    }
+
+    #[inline]
+    fn size_eu(&self) -> f64 {
+        f64::from(self.size_halves) / 2.0
+    }
+
+    /// The id's text as bytes.
+    #[inline]
+    pub fn id_bytes(&self) -> [u8; ID_BYTES] {
+        let text = self.id.bytes();
+        *text.first_chunk().unwrap_or(&[0; ID_BYTES])
+    }
+
+    /// Writes the message in Protobuf's encoding at the beginning of `room`, and returns its length: at most
+    /// [`PROTOBUF_BYTES_MAX`]. What lies behind it in `room` may have changed as well.
+    ///
+    /// # Errors
+    /// If it is longer, which no shoe of the catalogue is.
+    #[inline]
+    pub fn write_protobuf(&self, room: &mut Room) -> Result<usize, TooLong> {
+        protobuf::write(self, room)
+    }
+
+    /// The message in Protobuf's encoding, as the generated code writes it; [`write_protobuf`](Self::write_protobuf) is the
+    /// fast way.
+    pub fn protobuf(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let written = self.message().write_message(&mut Writer::new(&mut bytes));
+        debug_assert!(written.is_ok(), "a vector takes everything");
+        bytes
     }
 
     /// Appends one line of JSON, line feed included. Fields are named as in the schema; all numbers are JSON numbers.
@@ -210,12 +237,11 @@ fn line_of(brand: &Brand, index: u32) -> &Word {
 }
 
 #[inline]
-fn entry<const N: usize>(table: &[&'static str; N], index: u32) -> &'static str {
-    const { assert!(N.is_power_of_two()) };
-    table
-        .get(index as usize & (N - 1))
-        .copied()
-        .unwrap_or_default()
+fn colour_of(category: &Category, index: u32) -> &'static Label {
+    const { assert!(COLOURS.is_power_of_two()) };
+    let [first, ..] = category.colours;
+    let index = index as usize & (COLOURS - 1);
+    category.colours.get(index).unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -223,10 +249,11 @@ mod tests {
     use super::*;
     use quick_protobuf::{BytesReader, MessageRead};
 
+    /// As it is written into a room that holds other bytes.
     fn encoded(shoe: &Shoe) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        shoe.write_protobuf(&mut bytes);
-        bytes
+        let mut room = [0xaa; ROOM_BYTES];
+        let len = shoe.write_protobuf(&mut room).unwrap();
+        room[..len].to_vec()
     }
 
     #[test]
@@ -273,13 +300,17 @@ mod tests {
     fn the_longest_shoe_that_the_catalogue_allows_has_room() {
         let longest =
             |texts: &mut dyn Iterator<Item = &'static str>| texts.map(str::len).max().unwrap();
-        let colours = |category: &&Category| category.colours.iter().copied();
+        let colours = |category: &&Category| category.colours.iter().map(|colour| colour.text);
         let texts = [
             ID_BYTES,
-            longest(&mut catalog::BRANDS.iter().map(|brand| brand.name)),
+            longest(&mut catalog::BRANDS.iter().map(|brand| brand.name.text)),
             catalog::NAME_BYTES_MAX,
             longest(&mut catalog::CATEGORIES.iter().flat_map(colours)),
-            longest(&mut catalog::CATEGORIES.iter().map(|category| category.name)),
+            longest(
+                &mut catalog::CATEGORIES
+                    .iter()
+                    .map(|category| category.name.text),
+            ),
         ];
         // A tag and a length each; a tag and eight bytes, two times; a tag and a varint of at most 10 bytes, three times.
         let bytes_max = texts.iter().sum::<usize>() + 2 * texts.len() + 2 * 9 + 3 * 11;
@@ -287,12 +318,28 @@ mod tests {
     }
 
     #[test]
-    fn protobuf_is_appended() {
-        let shoe = ShoeGenerator::new(1, 0).shoe(5);
-        let mut out = b"frame".to_vec();
-        shoe.write_protobuf(&mut out);
-        assert_eq!(out[..5], *b"frame");
-        assert_eq!(out[5..], encoded(&shoe));
+    fn the_fast_encoding_is_the_generated_codes_byte_for_byte() {
+        let generator = ShoeGenerator::new(5, 0);
+        for n in 0..100_000 {
+            let shoe = generator.shoe(n);
+            assert_eq!(encoded(&shoe), shoe.protobuf(), "{shoe:?}");
+        }
+        // The edges of every number's encoding, whether the catalogue has such shoes or not.
+        let shoe = generator.shoe(1);
+        for bits in 0..40 {
+            for value in [(1_u64 << bits) - 1, 1 << bits] {
+                let low = u32::try_from(value & 0x7fff_ffff).unwrap();
+                let edge = Shoe {
+                    sale_price: low,
+                    rating_tenths: value.to_le_bytes()[0],
+                    size_halves: low,
+                    stock: low,
+                    created_at_ms: value,
+                    ..shoe.clone()
+                };
+                assert_eq!(encoded(&edge), edge.protobuf(), "{edge:?}");
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,12 @@ impl<const N: usize> InlineText<N> {
         InlineText(bytes)
     }
 
+    /// All bytes, the zeros too.
+    #[inline]
+    pub(super) fn bytes(&self) -> [u8; N] {
+        self.0
+    }
+
     /// The first `length` bytes.
     #[inline]
     pub(super) fn start(&self, length: usize) -> &str {
@@ -67,6 +73,17 @@ impl ModelName {
             ]),
             length: (line.length + variant.length + 3) as usize,
         }
+    }
+
+    /// All bytes, zeros after the last.
+    #[inline]
+    pub(super) fn bytes(&self) -> [u8; 32] {
+        self.text.bytes()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.length
     }
 
     #[inline]

@@ -62,8 +62,7 @@ pub(crate) fn numbers(sandbox: &Sandbox, expected: Expected<'_>, generated: u64)
     let generator = ShoeGenerator::new(expected.seed, expected.instance);
     let values = (0..generated).map(|n| {
         let shoe = generator.shoe(n);
-        let mut value = PREFIX.to_vec();
-        shoe.write_protobuf(&mut value);
+        let value = [&PREFIX[..], &shoe.protobuf()].concat();
         (value, (n, shoe.id().to_owned()))
     });
     let values: HashMap<Vec<u8>, (u64, String)> = values.collect();

@@ -27,7 +27,7 @@ fn tally() -> &'static Tally {
         let places: HashMap<*const u8, usize> = BRANDS
             .iter()
             .enumerate()
-            .map(|(place, brand)| (brand.name.as_ptr(), place))
+            .map(|(place, brand)| (brand.name.text.as_ptr(), place))
             .collect();
         let generator = ShoeGenerator::new(2024, 0);
         let mut tally = Tally {
@@ -42,7 +42,7 @@ fn tally() -> &'static Tally {
             tally.prices.push(shoe.sale_price);
             tally.cents[(shoe.sale_price % 100) as usize] += 1;
             tally.ratings[usize::from(shoe.rating_tenths)] += 1;
-            let brand = &mut tally.brands[places[&shoe.brand.as_ptr()]];
+            let brand = &mut tally.brands[places[&shoe.brand.text.as_ptr()]];
             brand.0 += 1;
             brand.1 += u64::from(shoe.sale_price);
             tally.stocks[shoe.stock as usize] += 1;
@@ -144,7 +144,7 @@ fn a_name_is_two_words_of_the_brands_and_a_number() {
     for shoe in samples() {
         let brand = BRANDS
             .iter()
-            .find(|brand| brand.name == shoe.brand)
+            .find(|brand| brand.name.text == shoe.brand.text)
             .unwrap();
         let words: Vec<&str> = shoe.name.as_str().split(' ').collect();
         assert_eq!(words.len(), 3, "{shoe:?}");
@@ -174,27 +174,27 @@ fn category_colour_and_size_belong_together() {
     for shoe in samples() {
         let category = CATEGORIES
             .iter()
-            .find(|category| category.name == shoe.category)
+            .find(|category| category.name.text == shoe.category.text)
             .unwrap();
         let brand = BRANDS
             .iter()
-            .find(|brand| brand.name == shoe.brand)
+            .find(|brand| brand.name.text == shoe.brand.text)
             .unwrap();
         assert!(
             brand
                 .categories
                 .iter()
-                .any(|made| made.name == category.name),
+                .any(|made| made.name.text == category.name.text),
             "{shoe:?}"
         );
-        assert!(category.colours.contains(&shoe.colour), "{shoe:?}");
+        assert!(category.colours.contains(shoe.colour), "{shoe:?}");
         let above = shoe.size_halves - category.size_halves_min;
         assert_eq!(above % category.size_step_halves, 0, "{shoe:?}");
         assert!(
             above / category.size_step_halves < category.size_count,
             "{shoe:?}"
         );
-        let largest = largest_seen.entry(category.name).or_insert(0);
+        let largest = largest_seen.entry(category.name.text).or_insert(0);
         *largest = shoe.size_halves.max(*largest);
     }
     assert_eq!(
