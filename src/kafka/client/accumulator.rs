@@ -107,10 +107,9 @@ impl Memory {
     }
 
     /// Keeps it for another batch, if there is room within the limit.
-    fn give_buffer(&mut self, mut buffer: Vec<u8>) {
+    fn give_buffer(&mut self, buffer: Vec<u8>) {
         let pooled = self.pooled + buffer.capacity();
         if self.pool.len() < POOLED_BUFFERS_MAX && self.used + pooled <= self.limit {
-            buffer.clear();
             self.pooled = pooled;
             self.pool.push(buffer);
         }

@@ -9,12 +9,12 @@
 
 mod error;
 mod reader;
+mod room;
 mod varint;
 mod writer;
 
 pub use error::{DecodeError, Problem};
 pub use reader::{ELEMENT_BYTES_MAX, Reader};
-pub use varint::{
-    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
-};
+pub use room::Room;
+pub use varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, Varint};
 pub use writer::{Frame, Writer};

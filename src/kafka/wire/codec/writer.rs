@@ -3,7 +3,7 @@
 //! Invariant: a [`Frame`] that was begun has a right length when it goes out of scope, whichever way that happens. Writing
 //! cannot fail: what cannot be written (a string longer than the protocol allows) is a bug of the caller, asserted in tests.
 
-use super::varint::put_unsigned;
+use super::varint::Varint;
 
 /// A length-prefixed frame at the end of a buffer. Its length is a gap until the frame is dropped.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Writer<'_> {
     }
 
     fn put_unsigned(&mut self, value: u64) {
-        put_unsigned(self.out, value);
+        Varint::unsigned(value).for_each_byte(|byte| self.out.push(byte));
     }
 }
 

@@ -9,9 +9,7 @@
 
 mod records;
 
-use super::codec::{
-    VARINT_BYTES_MAX, VARLONG_BYTES_MAX, put_varint, put_varlong, varint_len, varlong_len,
-};
+use super::codec::{Room, VARINT_BYTES_MAX, VARLONG_BYTES_MAX, Varint};
 use super::compression::{Compression, CompressionError};
 
 pub use records::{Record, Records, decompress, records, split};
@@ -24,6 +22,8 @@ const BATCH_BYTES_MAX: usize = i32::MAX as usize;
 const UNCOUNTED_BYTES: usize = 12;
 /// The only format since Kafka 0.11.
 const MAGIC: i8 = 2;
+/// The least by which a buffer grows.
+const GROWTH_BYTES_MIN: usize = 4 * 1024;
 /// The lowest bits of the attributes are the codec's.
 const CODEC_MASK: i16 = 0b111;
 
@@ -61,8 +61,9 @@ pub const fn encoded_record_bytes_max(key_len: usize, value_len: usize) -> usize
 /// A batch that takes records.
 #[derive(Debug)]
 pub struct BatchBuilder {
-    /// A gap for the header, then records.
+    /// A gap for the header, then records up to `len`; behind it room, whose bytes mean nothing.
     buffer: Vec<u8>,
+    len: usize,
     bytes_max: usize,
     record_count: i32,
     base_timestamp_ms: i64,
@@ -76,13 +77,19 @@ pub struct Full;
 impl BatchBuilder {
     /// An empty batch of at most `bytes_max` bytes (header included, before compression), in a buffer that may have been
     /// used before; its content is dropped, its memory kept. It grows as records come, so that a small batch takes little.
+    /// Bytes that the buffer has are written over as they are, so one that was not cleared is the cheapest.
     pub fn new(mut buffer: Vec<u8>, bytes_max: usize) -> Self {
-        let bytes_max = bytes_max.min(BATCH_BYTES_MAX);
-        buffer.clear();
-        buffer.extend_from_slice(&[0; BATCH_HEADER_BYTES]);
+        const HEADER_GAP: [u8; BATCH_HEADER_BYTES] = [0; BATCH_HEADER_BYTES];
+        if let Some(gap) = buffer.first_chunk_mut() {
+            *gap = HEADER_GAP;
+        } else {
+            buffer.clear();
+            buffer.extend_from_slice(&HEADER_GAP);
+        }
         Self {
             buffer,
-            bytes_max,
+            len: BATCH_HEADER_BYTES,
+            bytes_max: bytes_max.min(BATCH_BYTES_MAX),
             record_count: 0,
             base_timestamp_ms: 0,
             max_timestamp_ms: i64::MIN,
@@ -109,49 +116,66 @@ impl BatchBuilder {
                 .checked_sub(self.base_timestamp_ms)
                 .ok_or(Full)?
         };
-        let offset_delta = self.record_count;
         let key_len = key
             .map_or(Ok(-1), |key| i32::try_from(key.len()))
             .map_err(|_| Full)?;
         let value_len = i32::try_from(value.len()).map_err(|_| Full)?;
-        let body_bytes = 1
-            + varlong_len(timestamp_delta)
-            + varint_len(offset_delta)
-            + varint_len(key_len)
-            + key.map_or(0, <[u8]>::len)
-            + varint_len(value_len)
-            + value.len()
-            + 1;
-        let body_len = i32::try_from(body_bytes).map_err(|_| Full)?;
-        let record_bytes = varint_len(body_len) + body_bytes;
+        let key = key.unwrap_or_default();
+
+        let attributes = Varint::new(0); // none is defined; a byte, which looks the same
+        let timestamp_delta = Varint::new(timestamp_delta);
+        let offset_delta = Varint::new(self.record_count);
+        let key_len = Varint::new(key_len);
+        let value_len = Varint::new(value_len);
+        let headers = Varint::new(0); // none
+        let numbers = [
+            attributes,
+            timestamp_delta,
+            offset_delta,
+            key_len,
+            value_len,
+            headers,
+        ];
+        let numbers_bytes: usize = numbers.map(Varint::len).iter().sum();
+        let body_bytes = numbers_bytes + key.len() + value.len();
+        let body_len = Varint::new(i32::try_from(body_bytes).map_err(|_| Full)?);
+        let record_bytes = body_len.len() + body_bytes;
         let bytes_max = if self.is_empty() {
             BATCH_BYTES_MAX
         } else {
             self.bytes_max
         };
-        if record_bytes > bytes_max.saturating_sub(self.buffer.len())
-            || self.record_count == i32::MAX
-        {
+        if record_bytes > bytes_max.saturating_sub(self.len) || self.record_count == i32::MAX {
             return Err(Full);
         }
 
-        let out = &mut self.buffer;
-        put_varint(out, body_len);
-        out.push(0); // attributes: none is defined
-        put_varlong(out, timestamp_delta);
-        put_varint(out, offset_delta);
-        put_varint(out, key_len);
-        out.extend_from_slice(key.unwrap_or_default());
-        put_varint(out, value_len);
-        out.extend_from_slice(value);
-        out.push(0); // headers: none
+        let end = self.len + record_bytes;
+        if end + Room::SLACK_BYTES > self.buffer.len() {
+            self.grow(end + Room::SLACK_BYTES);
+        }
+        let mut room = Room::new(&mut self.buffer, self.len);
+        room.varints([body_len, attributes, timestamp_delta, offset_delta, key_len]);
+        room.raw(key);
+        room.varints([value_len]);
+        room.raw(value);
+        room.varints([headers]);
+        debug_assert_eq!(room.position(), end);
+        self.len = end;
 
-        if offset_delta == 0 {
+        if self.is_empty() {
             self.base_timestamp_ms = timestamp_ms;
         }
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         self.record_count += 1;
         Ok(())
+    }
+
+    /// Doubles the buffer until it has the size of a full batch.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let full = self.bytes_max.saturating_add(Room::SLACK_BYTES);
+        let doubled = (2 * self.buffer.len()).max(GROWTH_BYTES_MIN).min(full);
+        self.buffer.resize(doubled.max(needed), 0);
     }
 
     /// How many records it has; at most `i32::MAX`.
@@ -161,7 +185,7 @@ impl BatchBuilder {
 
     /// How long it is, header included, before compression.
     pub fn bytes(&self) -> usize {
-        self.buffer.len()
+        self.len
     }
 
     /// Whether it has no record. An empty batch is not worth sealing: brokers refuse it.
@@ -176,6 +200,7 @@ impl BatchBuilder {
     /// What the codec says; see [`Compression::compress`].
     pub fn seal(mut self, compression: Compression) -> Result<SealedBatch, CompressionError> {
         debug_assert!(!self.is_empty(), "an empty batch is sealed");
+        self.buffer.truncate(self.len);
         let compression = self.compress(compression)?;
         let counted = self.buffer.len() - UNCOUNTED_BYTES;
         let header = &mut self.buffer;
@@ -417,7 +442,7 @@ mod tests {
         for compression in Compression::ALL {
             let mut batch = builder(1000);
             batch.try_push(1, None, b"x").unwrap();
-            let plain = batch.buffer.len();
+            let plain = batch.bytes();
             let batch = batch.seal(compression).unwrap();
             assert_eq!(
                 (batch.bytes().len(), batch.bytes()[22]),
