@@ -104,6 +104,25 @@ mod tests {
     }
 
     #[test]
+    fn making_a_record_takes_nothing_from_the_heap() {
+        let now = Instant::now();
+        let mut chunk = Chunk::with_capacity(CHUNK_BYTES);
+        let mut write = shoes(ShoeGenerator::new(7, 3), PREFIX.to_vec(), MessageKey::Id);
+        let mut fill = |numbers: std::ops::Range<u64>| {
+            let filling = allocation_counter::measure(|| {
+                chunk.clear();
+                for n in numbers {
+                    write(n, &mut chunk, now, 99).unwrap();
+                }
+            });
+            filling.count_total
+        };
+        // The first record makes room.
+        assert!(fill(0..1) <= 1);
+        assert_eq!(fill(1..1500), 0);
+    }
+
+    #[test]
     fn a_logged_message_says_which_it_is() {
         let shoe = ShoeGenerator::new(1, 0).shoe(5);
         let line = description(5, &shoe, MessageKey::Id, 134);

@@ -87,9 +87,12 @@ impl Memory {
         (self.unneeded, self.batches) = (self.pool.len(), 0);
     }
 
-    /// Takes a finished batch's buffer back, if the writer has let go of it.
+    /// Takes a finished batch's buffer back, if the writer has let go of it. One of exactly its size is too small for the next
+    /// batch, which would have to move again and again as it grows.
     fn recycle(&mut self, bytes: Arc<Vec<u8>>) {
-        if let Some(buffer) = Arc::into_inner(bytes) {
+        if let Some(buffer) = Arc::into_inner(bytes)
+            && buffer.len() < buffer.capacity()
+        {
             self.give_buffer(buffer);
         }
     }

@@ -18,6 +18,7 @@ mod recovery;
 mod sasl;
 mod session;
 mod starting;
+mod steady;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
