@@ -201,6 +201,7 @@ impl OpenBatch {
                     charge,
                     created: self.created,
                     attempts: 0,
+                    open_bytes,
                     stamped: None,
                 })
             }
@@ -236,6 +237,8 @@ pub(super) struct Batch {
     pub(super) due: DueTimes,
     pub(super) created: Instant,
     pub(super) attempts: u32,
+    /// How long it was before compression.
+    pub(super) open_bytes: usize,
     stamped: Option<ProducerStamp>,
     charge: usize,
 }
@@ -258,22 +261,34 @@ impl Batch {
             return Err(self);
         };
         let (left_records, right_records) = (left.record_count(), right.record_count());
+        let (left_open, right_open) = (left.bytes(), right.bytes());
         let (Ok(left), Ok(right)) = (left.seal(compression), right.seal(compression)) else {
             return Err(self);
         };
         let (left_due, right_due) = split_due(&self.due, left_records);
-        let half = |bytes: Vec<u8>, records, due: DueTimes| Batch {
+        let half = |bytes: Vec<u8>, open_bytes, records, due: DueTimes| Batch {
             charge: bytes.len() + due.len() * size_of::<(Instant, u32)>(),
             bytes: Arc::new(bytes),
             records,
             due,
             created: self.created,
             attempts: self.attempts,
+            open_bytes,
             stamped: None,
         };
         let mut halves = (
-            half(memory.trimmed(left.into_vec()), left_records, left_due),
-            half(memory.trimmed(right.into_vec()), right_records, right_due),
+            half(
+                memory.trimmed(left.into_vec()),
+                left_open,
+                left_records,
+                left_due,
+            ),
+            half(
+                memory.trimmed(right.into_vec()),
+                right_open,
+                right_records,
+                right_due,
+            ),
         );
         halves.0.stamp(self.stamped);
         halves.1.stamp(self.stamped.map(|whole| ProducerStamp {

@@ -83,6 +83,8 @@ impl Client {
             None => false,
         };
         self.cluster.refresh.answered(complete, now, &mut self.rng);
+        // The topic may take larger batches by now.
+        self.rules.batch_size = self.config.batch_size;
         self.begin_if_ready(now);
     }
 

@@ -170,10 +170,12 @@ impl Partition {
     /// The batch is too large for the broker: two halves take its place and its sequences. What cannot be halved fails: a
     /// single record; and what the broker may have written before its limit was lowered. By their sequences the halves would
     /// be other batches to it, and it would write them again.
+    ///
+    /// Until the next metadata no batch is made as large as the refused one, for each would cost a refusal.
     pub(in super::super) fn split(
         &mut self,
         id: BatchId,
-        rules: &Rules,
+        rules: &mut Rules,
         memory: &mut Memory,
     ) -> Option<GivenUp> {
         let position = self.position(id)?;
@@ -184,6 +186,8 @@ impl Partition {
         }
         match whole.batch.split(rules.compression, memory) {
             Ok((left, right)) => {
+                let half = left.open_bytes.max(right.open_bytes);
+                rules.batch_size = rules.batch_size.min(half);
                 for (offset, batch) in [left, right].into_iter().enumerate() {
                     let half = Tracked {
                         id: self.next_batch_id(),

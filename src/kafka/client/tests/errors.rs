@@ -168,6 +168,33 @@ fn a_batch_too_large_is_halved_at_once_and_keeps_its_sequences() {
 
 /// Scenario 21.
 #[test]
+fn no_batch_is_as_large_as_the_refused_one_until_metadata_are_renewed() {
+    let mut rig = Rig::simple().warmed_up();
+    let values = ["a"; 12].map(|value| value.repeat(60));
+    let push_all = |rig: &mut Rig| values.iter().for_each(|value| rig.push(value));
+    let records_sent = |rig: &mut Rig| {
+        let mut sent = Vec::new();
+        while rig.ledger.settled() < rig.ledger.pushed {
+            let produce = next_produce(rig);
+            sent.push(produce.batch().records.len());
+            rig.ack(&produce);
+        }
+        sent
+    };
+    push_all(&mut rig);
+    let whole = next_produce(&mut rig);
+    assert_eq!(whole.batch().records.len(), 12);
+    rig.code(&whole, 10);
+    assert_eq!(records_sent(&mut rig), [6, 6]);
+    push_all(&mut rig);
+    assert_eq!(records_sent(&mut rig), [6, 6], "and not refused before");
+    rig.advance(secs(5 * 60));
+    push_all(&mut rig);
+    assert_eq!(records_sent(&mut rig), [12]);
+}
+
+/// Scenario 21.
+#[test]
 fn a_single_record_too_large_fails_and_the_next_batch_begins_a_new_epoch() {
     let mut rig = Rig::simple().warmed_up();
     rig.send(&["a"]);
