@@ -16,6 +16,7 @@ pub mod shutdown;
 pub mod source;
 mod token;
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,6 +27,7 @@ use log::Level;
 
 use crate::error::{Error, Exit};
 use crate::http::Timing;
+use crate::kafka::config::MessageKey;
 use crate::oauth::TokenClient;
 use crate::registry::frame::prefix;
 use crate::registry::{RegistryClient, RegistryError};
@@ -50,6 +52,19 @@ const CHUNKS: usize = 4;
 
 /// Produces until it is told to stop, and tells the user all along. `warnings` belong after the first line.
 pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
+    run_with(settings, warnings, source::shoes)
+}
+
+/// [`run`] with another source of records than shoes as they are: benchmarks make wider ones.
+pub fn run_with<W, E>(
+    settings: &Settings,
+    warnings: &[String],
+    source: impl FnOnce(ShoeGenerator, Vec<u8>, MessageKey) -> W,
+) -> Exit
+where
+    W: FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
+    E: Display,
+{
     log::info!("{}", text::STARTING);
     for warning in warnings {
         log::warn!("⚠️ {warning}");
@@ -63,7 +78,11 @@ pub fn run(settings: &Settings, warnings: &[String]) -> Exit {
     };
     let seed = seed(&settings.common);
     describe(settings, seed);
-    if let Err(error) = run.produce(settings, seed) {
+    let source = |prefix| {
+        let generator = ShoeGenerator::new(seed, settings.common.instance_id);
+        source(generator, prefix, settings.kafka.message_key)
+    };
+    if let Err(error) = run.produce(settings, source) {
         run.stop.stop(StopReason::Failed);
         run.failed(&error);
     }
@@ -124,7 +143,15 @@ impl Run {
     }
 
     /// Everything between the configuration and the final statistics. A stop before the loop has begun is no error.
-    fn produce(&mut self, settings: &Settings, seed: u64) -> Result<(), Error> {
+    fn produce<W, E>(
+        &mut self,
+        settings: &Settings,
+        source: impl FnOnce(Vec<u8>) -> W,
+    ) -> Result<(), Error>
+    where
+        W: FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
+        E: Display,
+    {
         log::info!("{}", text::INITIALIZING);
         let mut registry = RegistryClient::new(
             settings.registry.clone(),
@@ -161,7 +188,7 @@ impl Run {
             // The statistics thread, which sums up from now on, does not know of the wait.
             self.errors.flush(summed_up.elapsed());
             let begun = Instant::now();
-            let generated = self.generate(settings, seed, prefix, ring.full_in, ring.empty_out);
+            let generated = self.generate(settings, source(prefix), ring.full_in, ring.empty_out);
             lines(Level::Info, text::CLOSING);
             let summed_up = generated.as_ref().copied().unwrap_or(begun);
             self.close(producer, summed_up)?;
@@ -261,11 +288,10 @@ impl Run {
     }
 
     /// The loop: from the first message until the generator has ended. Returns up to when repeated errors are summed up.
-    fn generate(
+    fn generate<E: Display>(
         &self,
         settings: &Settings,
-        seed: u64,
-        prefix: Vec<u8>,
+        write: impl FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
         full: Sender<Chunk>,
         empty: Receiver<Chunk>,
     ) -> Result<Instant, Error> {
@@ -274,11 +300,6 @@ impl Run {
         lines(Level::Info, text::STARTING_LOOP);
         let start = Instant::now();
         self.stats.begin(start);
-        let write = source::shoes(
-            ShoeGenerator::new(seed, common.instance_id),
-            prefix,
-            settings.kafka.message_key,
-        );
         let (stop, stats, errors) = (
             self.stop.clone(),
             Arc::clone(&self.stats),
