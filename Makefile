@@ -62,11 +62,11 @@ chaos: build ## Kill, freeze, move and cut off real brokers under load, all faul
 soak: build ## Soak for SOAK_MINUTES=30: real Kafka, 20,000 messages a second, a fault a minute; memory and threads sampled
 	@tests/kafka/run soak $(KAFKA_RELEASE) --minutes $(SOAK_MINUTES)
 
-bench: build ## Measure the program beside the machine's limit and other producers, all or CONTESTANTS="ours librdkafka" (PUBLISH=yes: into docs)
-	@benches/run sandbox --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
+bench: build ## Measure beside the machine's limit and other producers, or CONTESTANTS="ours librdkafka" (PUBLISH=yes: into docs)
+	@CARGO=$(CARGO) benches/run sandbox --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
 
 bench-kafka: build ## The same on a real Apache Kafka (as test-kafka)
-	@benches/run kafka --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
+	@CARGO=$(CARGO) benches/run kafka --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

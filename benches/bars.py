@@ -1,7 +1,7 @@
 """The table as an SVG: a bar for each producer's messages a second, and one for its CPU time a message.
 
-A bar is the median, the line over its end reaches from the least to the most of the runs. A producer without figures keeps its place,
-and has none.
+A bar is the median, the line over its end reaches from the least to the most of the runs. A producer without figures
+keeps its place, and has none.
 """
 
 from typing import Callable

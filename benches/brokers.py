@@ -49,6 +49,7 @@ class Ground(ABC):
     """Where brokers for runs come from."""
 
     name: str
+    needs_warming_up = False
 
     @abstractmethod
     def start(self, home: Path) -> Broker:

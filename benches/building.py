@@ -1,4 +1,4 @@
-"""Builds and fetches what contends; all of it under target/bench, but for Kafka's jars, which the tests have in their cache.
+"""Builds and fetches what contends: under target/bench, and Kafka's jars into the cache that the tests have.
 
 Each function returns why its thing cannot be had here, empty if it can. Nothing here runs a contestant.
 """

@@ -1,7 +1,8 @@
 """What the runs say taken together: medians, spread, and ratios, as a table and as JSON.
 
-A ratio is taken within a round, in which both ran one after the other, and then the median of the rounds: on a machine that
-others use too, one run's seconds say little and their ratio says more. A contestant without figures keeps its row, with the reason.
+A ratio is taken within a round, in which both ran one after the other, and then the median of the rounds: on a machine
+that others use too, one run's seconds say little and their ratio says more. A contestant without figures keeps its row,
+with the reason.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -22,12 +23,29 @@ class Row:
     contestant: Contestant
     # One a round; None where it did not run, or failed.
     runs: list[Figures | None] = field(default_factory=list)
-    missing: str = ""  # why it has no figures, or fewer than the others
+    unavailable: str = ""  # why it cannot be had here at all
+    failures: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> str:
-        version = "" if self.missing and not self.whole else self.contestant.version()
+        version = "" if self.unavailable else self.contestant.version()
         return f"{self.contestant.name} {version}".strip()
+
+    @property
+    def missing(self) -> str:
+        """Why it has no figures, or fewer than the others; empty if it has all."""
+        return self.unavailable or "; ".join(dict.fromkeys(self.failures))
+
+    def add_failure(self, why: str):
+        self.runs.append(None)
+        self.failures.append(why)
+
+    def last(self) -> str:
+        """What came of the last run."""
+        run = self.runs[-1]
+        if run is None:
+            return self.failures[-1]
+        return f"{run.rate:,.0f} messages/s, {run.cpu_ns:,.0f} ns of CPU a message"
 
     @property
     def whole(self) -> list[Figures]:
@@ -63,12 +81,12 @@ class Outcome:
     def cells(self, row: Row) -> tuple[str, ...]:
         whole = row.whole
         if not whole:
-            return (row.label, *[NOTHING] * (len(HEAD) - 2), f"0/{len(row.runs)}")
+            return (row.label, *[NOTHING] * (len(HEAD) - 2), "0" if row.unavailable else f"0 of {len(row.runs)}")
         rates = [run.rate for run in whole]
         return (row.label, f"{median(rates):,.0f}", f"{millions(min(rates))} – {millions(max(rates))} M",
                 ratio_text(self.ratio(row, LIMIT, rate)), ratio_text(self.ratio(row, LIBRDKAFKA, rate)),
                 f"{row.median(cpu):,.0f}", ratio_text(self.ratio(row, LIBRDKAFKA, cpu)),
-                f"{max(run.peak_kib for run in whole) / 1024:,.1f}", f"{len(whole)}/{len(row.runs)}")
+                f"{max(run.peak_kib for run in whole) / 1024:,.1f}", f"{len(whole)} of {len(row.runs)}")
 
     def notes(self) -> list[str]:
         """One for each row that has one: what is not comparable, and why something is missing."""

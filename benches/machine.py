@@ -33,5 +33,6 @@ def found(pattern: str, file: Path) -> str:
 
 def revision() -> str:
     """Of this repository, marked where something is not committed."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--match="], capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", "describe", "--always", "--dirty", "--match="], capture_output=True, text=True,
+                          check=False)
     return done.stdout.strip() or "unknown"

@@ -4,20 +4,22 @@
     benches/run kafka   …the same, on a real Apache Kafka
 
 Contestants run one at a time, in turn, round after round (A B C … A B C …), each against a broker of its own: a fresh
-sandbox that checks checksums and discards, or a fresh topic of a real Kafka with one node; three partitions. The `limit` is the
-program's hot path without Kafka: shoes, record batches, checksums, a socket.
+sandbox that checks checksums and discards, or a fresh topic of a real Kafka with one node; three partitions. The
+`limit` is the program's hot path without Kafka: shoes, record batches, checksums, a socket.
 
-All send keyed, uncompressed records of 36 + 93 bytes with acks=all, 5 ms linger and batches of up to 1 MB, and idempotently
-where they can; what else is set, and why, stands in each one's program. The others send ready-made records, keys in turn out
-of 4,096, while ours invents every shoe and serialises it: that favours the others.
+All send keyed, uncompressed records of 36 + 93 bytes with acks=all, 5 ms linger and batches of up to 1 MB, and
+idempotently where they can; what else is set, and why, stands in each one's program. The others send ready-made
+records, keys in turn out of 4,096, while ours invents every shoe and serialises it: that favours the others.
 
-What is measured: messages a second from the first send to the last acknowledgement, without the start; CPU time (user and
-system) and peak resident memory of the producer's process from its start to its end, never the broker's. A run counts only if the
-broker took exactly as many records as the producer says were acknowledged. Ratios are taken within a round.
+What is measured: messages a second from the first send to the last acknowledgement, without the start; CPU time (user
+and system) and peak resident memory of the producer's process from its start to its end, never the broker's. A run
+counts only if the broker took exactly as many records as the producer says were acknowledged. Ratios are taken within
+a round.
 
-All is over within 2 minutes with 3 rounds of 3 s, in proportion with others; building is not in that. What no time is left for
-is not run, and named. So is a producer that cannot be had here, with the reason. The table is printed, and written with all runs to
-target/bench as JSON and SVG; `--publish` writes these two to docs as well.
+All runs are over within 2 minutes with 3 rounds of 3 s, in proportion with others. Not in that: building, and a real
+Kafka's start and warming up, a round that does not count. What no time is left for is not run, and named. So is a
+producer that cannot be had here, with the reason. The table is printed, and written with all runs to target/bench as
+JSON and SVG; `--publish` writes these two to docs as well.
 
 Exit code 1: our own runs failed, or a count was wrong.
 """
@@ -49,6 +51,8 @@ RESULTS = Path("target/bench")
 DOCS = Path("docs")
 BOUND_S, BOUND_ROUNDS, BOUND_SECONDS = 120, 3, 3.0
 OVER_TLS = "ours-tls"
+# A load average beyond which the processors were not ours alone.
+BUSY = 0.5
 
 
 def main() -> int:
@@ -94,7 +98,7 @@ def prepare(rows: list[Row]):
     if reason:
         sys.exit(f"limit and measure cannot be built: {reason}")
     for row in rows:
-        row.missing = row.contestant.prepare()
+        row.unavailable = row.contestant.prepare()
 
 
 @contextlib.contextmanager
@@ -127,27 +131,27 @@ def run_all(entries: list[tuple[Row, Ground | None]], main_ground: Ground, round
             folder: Path) -> list[str]:
     """Fills the rows; returns what is wrong."""
     wrong = []
+    entries = [(row, ground) for row, ground in entries if not row.unavailable]
+    if main_ground.needs_warming_up:
+        print("Warming up …", flush=True)
+        for row, ground in entries:
+            if ground is None:
+                with contextlib.suppress(RunFailed):
+                    run_once(row.contestant, main_ground, seconds, folder / f"warm-{row.contestant.slug}")
     deadline = time.monotonic() + BOUND_S * (rounds * seconds) / (BOUND_ROUNDS * BOUND_SECONDS)
     for number in range(1, rounds + 1):
         for row, ground in entries:
-            row.runs.append(None)
-            name = row.contestant.name
-            if row.missing:
-                continue
             if time.monotonic() + seconds + CLIENT_GRACE_S > deadline:
-                row.missing = f"no time was left in round {number}"
+                row.add_failure(f"no time was left in round {number}")
                 continue
+            at = folder / f"{number}-{row.contestant.slug}"
             try:
-                figures = run_once(row.contestant, ground or main_ground, seconds, folder / f"{number}-{row.contestant.slug}")
+                row.runs.append(run_once(row.contestant, ground or main_ground, seconds, at))
             except RunFailed as failure:
-                row.missing = one_line(str(failure))
-                print(f"round {number}: {name}: {failure}", flush=True)
+                row.add_failure(one_line(str(failure)))
                 if isinstance(failure, Miscounted) or not row.contestant.is_peer:
-                    wrong.append(f"{name}: {row.missing}")
-                continue
-            row.runs[-1] = figures
-            print(f"round {number}: {name}: {figures.rate:,.0f} messages/s, {figures.cpu_ns:,.0f} ns of CPU a message",
-                  flush=True)
+                    wrong.append(f"{row.contestant.name}: {failure}")
+            print(f"round {number}: {row.contestant.name}: {row.last()}", flush=True)
     return wrong
 
 
@@ -156,11 +160,12 @@ def one_line(text: str) -> str:
 
 
 def tell(where: str, ground: Ground, about: dict[str, str], outcome: Outcome, arguments: argparse.Namespace):
-    on = ", ".join(f"{name} {value}" if name in ("revision", "load before") else value for name, value in about.items()
-                   if name != "cores") + f", {about['cores']} cores"
+    on = ", ".join(f"{name} {value}" for name, value in about.items())
     title = f"Full speed, sending to {ground.name}"
     print(f"\n{title}: medians of {arguments.rounds} rounds of {arguments.seconds:g} s\n{on}\n")
     print(outcome.table())
+    if float(about["load before"]) > BUSY:
+        print("\nOthers used this machine too: trust the ratios, and those little.")
     notes = outcome.notes()
     print("\n" + "\n".join(f"- {note}" for note in notes))
     data = {"what": title, "machine": about, "rounds": arguments.rounds, "seconds": arguments.seconds,

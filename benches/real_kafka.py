@@ -4,20 +4,26 @@ import contextlib
 from pathlib import Path
 from typing import Iterator
 
+from confluent_kafka import KafkaException
+
 from brokers import PARTITIONS, TOPIC, Broker, Endpoint, Ground, Sandbox
 from context import timed
 from peers.cluster import WELL_COMPILED, Cluster
 from peers.jars import fetch
+from peers.processes import PeerError
 from peers.releases import NEWEST
 from peers.topics import Topics, end_offset, wait_until_whole
 
 HEAP = "2g"
+# What a deleted topic held is gone before the disk is full.
+PROPERTIES = {"log.segment.delete.delay.ms": "1000"}
 
 
 @contextlib.contextmanager
 def started(cache: Path, home: Path) -> Iterator["Kafka"]:
     """A node runs meanwhile, and beside it the sandbox's registry, which is asked once a run."""
-    cluster = Cluster(NEWEST, fetch(cache, NEWEST.profile), home / "kafka", heap=HEAP, compiled=WELL_COMPILED)
+    cluster = Cluster(NEWEST, fetch(cache, NEWEST.profile), home / "kafka", heap=HEAP,
+                      compiled=WELL_COMPILED, properties=PROPERTIES)
     registry = Sandbox().start(home)
     try:
         timed(f"Kafka {cluster.version} started", cluster.start)
@@ -29,6 +35,8 @@ def started(cache: Path, home: Path) -> Iterator["Kafka"]:
 
 
 class Kafka(Ground):
+    needs_warming_up = True  # before Java has compiled what is hot, it is several times slower
+
     def __init__(self, cluster: Cluster, registry_url: str):
         self.cluster, self.registry_url = cluster, registry_url
         self.topics = Topics(cluster)
@@ -38,7 +46,8 @@ class Kafka(Ground):
     def start(self, home: Path) -> Broker:
         self.runs += 1
         topic = f"{TOPIC}_{self.runs}"
-        self.topics.create(topic, PARTITIONS)
+        with as_peer_error():
+            self.topics.create(topic, PARTITIONS)
         return KafkaTopic(self, topic)
 
 
@@ -49,7 +58,8 @@ class KafkaTopic(Broker):
         self.is_there = True
 
     def finish(self) -> int:
-        took = end_offset(self.endpoint.bootstrap, self.endpoint.topic)
+        with as_peer_error():
+            took = end_offset(self.endpoint.bootstrap, self.endpoint.topic)
         self.kill()
         return took
 
@@ -57,4 +67,13 @@ class KafkaTopic(Broker):
         """Deleted, so that the disk does not fill."""
         if self.is_there:
             self.is_there = False
-            self.ground.topics.delete(self.endpoint.topic)
+            with as_peer_error():
+                self.ground.topics.delete(self.endpoint.topic)
+
+
+@contextlib.contextmanager
+def as_peer_error() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise PeerError(str(error)) from error

@@ -70,7 +70,8 @@ def run_once(contestant: Contestant, ground: Ground, seconds: float, home: Path)
     return Figures(told.acknowledged, taken, told.seconds, float(user) + float(system), int(peak_kib))
 
 
-def run_client(contestant: Contestant, command: list[str], settings: dict[str, object], seconds: float, log: Path) -> str:
+def run_client(contestant: Contestant, command: list[str], settings: dict[str, object], seconds: float,
+               log: Path) -> str:
     """What it printed, once it has ended well."""
     process = Process(contestant.name, command, log, environment(settings), log.parent)
     try:

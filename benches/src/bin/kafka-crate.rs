@@ -20,6 +20,7 @@ fn main() -> ExitCode {
 
 fn produce(job: &Job) -> Result<Done, Failure> {
     let mut producer = Producer::from_hosts(vec![job.bootstrap.clone()])
+        .with_client_id("kafka-crate".to_owned())
         .with_required_acks(RequiredAcks::All)
         .with_ack_timeout(ACK_TIMEOUT)
         .create()?;
