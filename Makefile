@@ -19,8 +19,12 @@ KAFKA_RELEASE = $(if $(RELEASE),--release $(RELEASE))
 # For how long `make soak` soaks; the first fault strikes after one minute.
 SOAK_MINUTES ?= 30
 
+# How often `make bench` and `make bench-kafka` run each producer, and for how long.
+BENCH_ROUNDS ?= 3
+BENCH_SECONDS ?= 3
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-kafka chaos soak fuzz lint doc static
+.PHONY: help run build test simulate planted test-kafka chaos soak bench bench-kafka fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +62,12 @@ chaos: build ## Kill, freeze, move and cut off real brokers under load, all faul
 soak: build ## Soak for SOAK_MINUTES=30: real Kafka, 20,000 messages a second, a fault a minute; memory and threads sampled
 	@tests/kafka/run soak $(KAFKA_RELEASE) --minutes $(SOAK_MINUTES)
 
+bench: build ## Measure beside the machine's limit and other producers, or CONTESTANTS="ours librdkafka" (PUBLISH=yes: into docs)
+	@CARGO=$(CARGO) benches/run sandbox --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
+
+bench-kafka: build ## The same on a real Apache Kafka (as test-kafka)
+	@CARGO=$(CARGO) benches/run kafka --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
+
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.
 fuzz: ## Fuzz what reads a peer's bytes, FUZZ_SECONDS in all (nightly Rust, cargo-fuzz, a C++ compiler)
@@ -76,6 +86,7 @@ fuzz: ## Fuzz what reads a peer's bytes, FUZZ_SECONDS in all (nightly Rust, carg
 lint: ## Check format, clippy, documentation, dependencies
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	@$(CARGO) fmt --manifest-path benches/Cargo.toml --check
 	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	@if $(CARGO) deny --version >/dev/null 2>&1; \

@@ -27,6 +27,9 @@ END_TIMEOUT_S = 60
 TOOL_TIMEOUT_S = 120
 NODES_FOR_ISR_2 = 3
 PORTS_OF_A_NODE = 2  # beside its listeners: for controllers, and for its counters
+# How Java compiles itself. Most clusters are started often and for minutes: quickly, not well.
+QUICKLY_COMPILED = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+WELL_COMPILED = ("-XX:+UseG1GC",)
 KEYS_URL = "sasl.oauthbearer.jwks.endpoint.url"
 
 
@@ -35,7 +38,8 @@ class Cluster:
 
     def __init__(self, release: Release, jars: Path, home: Path, *, nodes: int = 1,
                  listeners: tuple[Listener, ...] = (PLAINTEXT,), properties: dict[str, str] | None = None,
-                 scram_users: tuple[str, ...] = (), heap: str = "1g"):
+                 scram_users: tuple[str, ...] = (), heap: str = "1g",
+                 compiled: tuple[str, ...] = QUICKLY_COMPILED):
         self.release = release
         self.jars = jars.resolve()
         self.home = home.resolve()
@@ -43,7 +47,7 @@ class Cluster:
         self.listeners = {listener.name: listener for listener in listeners}
         self.properties = properties or {}
         self.scram_users = scram_users
-        self.heap = heap
+        self.heap, self.compiled = heap, compiled
         self.nodes = [Node(self, number) for number in range(1, nodes + 1)]
         self.zookeeper: Process | None = None
         self.zookeeper_address = ""
@@ -96,10 +100,9 @@ class Cluster:
         self.zookeeper = Process("zookeeper", command, self.home / "zookeeper.log", dict(os.environ), self.home)
         wait_until("ZooKeeper takes connections", lambda: is_open(port), START_TIMEOUT_S, self.zookeeper)
 
-    def java(self, *arguments: str, heap: str = "256m") -> list[str]:
+    def java(self, *arguments: str, heap: str = "256m", compiled: tuple[str, ...] = QUICKLY_COMPILED) -> list[str]:
         logging = self.release.logging
-        # Started often and for minutes: compiled quickly, not well.
-        return ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
+        return ["java", f"-Xmx{heap}", *compiled, "-Djava.net.preferIPv4Stack=true",
                 f"-D{logging.system_property}={(HERE / logging.file).as_uri()}", "-cp", f"{self.jars}/*", *arguments]
 
     def tool(self, *arguments: str) -> str:
@@ -220,7 +223,7 @@ class Node:
                 if KEYS_URL in listener.properties]
         allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={','.join(keys)}"
         command = self.cluster.java(*metrics, "-Djava.rmi.server.hostname=127.0.0.1", allowed, "kafka.Kafka",
-                                    str(self.file), heap=self.cluster.heap)
+                                    str(self.file), heap=self.cluster.heap, compiled=self.cluster.compiled)
         self.process = Process(self.name, command, self.cluster.home / f"{self.name}.log", dict(os.environ),
                                self.cluster.home)
 

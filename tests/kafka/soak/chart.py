@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from soak.judgement import Struck
 from soak.sampler import Sample
+from svg import GRID, head, step_for, text
 
 WIDTH, LEFT, RIGHT = 900, 64, 20
 MEMORY_TOP, MEMORY_HEIGHT = 64, 230
@@ -12,9 +13,8 @@ THREADS_TOP, THREADS_HEIGHT = 336, 56
 HEIGHT = 448
 TICKS_MAX = 6
 BAND_WIDTH_MIN = 1.5
-INK, GRID, MEMORY, THREADS = "#7a828c", "#8a929c", "#3584e4", "#b5722c"
+MEMORY, THREADS = "#3584e4", "#b5722c"
 COLOURS = ("#d9485f", "#c98a1b", "#7a6ff0", "#2a9d6f", "#2a93b8")
-FONT = "font-family='system-ui, sans-serif' font-size='12'"
 
 
 def draw(samples: list[Sample], struck: list[Struck]) -> str:
@@ -29,9 +29,7 @@ def draw(samples: list[Sample], struck: list[Struck]) -> str:
     kinds = list(dict.fromkeys((each.slug, each.name) for each in struck))
     colour = {slug: COLOURS[index % len(COLOURS)] for index, (slug, _) in enumerate(kinds)}
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' "
-        f"role='img' {FONT} fill='{INK}'>",
-        "<title>Memory and threads of the producer during the soak</title>",
+        head(WIDTH, HEIGHT, "Memory and threads of the producer during the soak"),
         text(LEFT, 22, "Memory of the producer (resident set) while a fault strikes each minute", size=15),
         legend(kinds, colour),
     ]
@@ -72,14 +70,6 @@ class Axis:
         return [*lines, *labels, text(LEFT - 8, self.top - 10, unit, anchor="end")]
 
 
-def step_for(highest: float, ticks_max: int) -> float:
-    """The smallest round step that gets by with so many."""
-    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
-        if highest <= step * ticks_max:
-            return step
-    return highest
-
-
 def ticks(end: float, ticks_max: int) -> list[float]:
     step = step_for(end, ticks_max)
     return [index * step for index in range(int(end // step) + 1)]
@@ -109,7 +99,3 @@ def line(points) -> str:
             kept.pop()
         kept.append(point)
     return " ".join(",".join(point) for point in kept)
-
-
-def text(x: float, y: float, what: str, *, anchor: str = "start", size: int = 12) -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-size='{size}'>{escape(what)}</text>"
