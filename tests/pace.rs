@@ -134,6 +134,25 @@ fn the_interval_decides_how_many_messages_a_duration_has() {
     }
 }
 
+/// On a slow machine there are only fewer: what is due is then more each time.
+#[test]
+fn a_fast_pace_does_not_wake_a_thread_for_each_message() {
+    const MESSAGES: u64 = 10_000;
+    let peers = Peers::start();
+    let mut program = peers.setup("--interval 50us").start();
+    program.line("Production loop started");
+    peers.wait("messages", |state| {
+        state.record_count("js_shoe") >= MESSAGES
+    });
+    let waits = program.waits();
+    assert!(waits < MESSAGES / 4, "{waits} waits");
+    program.signal("INT");
+    let ended = program.end();
+    ended.expect_code(0);
+    let ledger = ended.ledger();
+    assert_eq!(ledger, Ledger::all(ledger.generated));
+}
+
 #[test]
 fn without_an_interval_of_statistics_there_is_no_line() {
     let peers = Peers::start();

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::chunk::{Chunk, ChunkRing};
 use super::generator::Generator;
@@ -47,6 +47,7 @@ fn write_all(common: &Common) -> Result<(), Error> {
     let generator = spawn("generator", move || {
         Generator {
             schedule,
+            step: Duration::ZERO,
             limits,
             full,
             empty,

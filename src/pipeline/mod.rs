@@ -307,9 +307,11 @@ impl Run {
         );
         let schedule = Schedule::new(common.interval, start);
         let limits = limits(common, start);
+        let step = generator::step_within(settings.kafka.linger);
         let generator = spawn("generator", move || {
             Generator {
                 schedule,
+                step,
                 limits,
                 full,
                 empty,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
 use super::chunk::{Chunk, Place};
 use super::shutdown::{Stop, StopReason};
@@ -29,6 +29,9 @@ use crate::secret::Secret;
 const LINK_EVENTS_MAX: usize = 1024;
 /// Requests beside the Produce ones that one connection can have waiting: versions, authentication, metadata, producer id, topic.
 const CONTROL_REQUESTS_MAX: usize = 8;
+
+/// How long it waits where no deadline is near: looking up once in so long costs nothing.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// What the producer thread needs.
 pub(super) struct ProducerInputs {
@@ -135,10 +138,13 @@ impl Producer {
 
     /// Carries out what the core wants done, and passes on what it says.
     fn settle(&mut self, now: Instant) {
+        let mut in_flight_changed = false;
         loop {
             if let Some(action) = self.client.poll_action(now) {
+                in_flight_changed |= matches!(action, Action::Send { .. });
                 self.act(action, now);
             } else if let Some(event) = self.client.poll_event() {
+                in_flight_changed = true;
                 self.tell(event, now);
             } else {
                 break;
@@ -147,8 +153,11 @@ impl Producer {
         if self.recoveries.due().is_some_and(|at| at <= now) {
             self.tell_recoveries(now);
         }
-        let in_flight = self.client.records_in_flight() as u64;
-        self.inputs.stats.set_in_flight(in_flight);
+        // To count them walks all partitions. None is sent without an action, and none comes back without an event.
+        if in_flight_changed {
+            let in_flight = self.client.records_in_flight() as u64;
+            self.inputs.stats.set_in_flight(in_flight);
+        }
     }
 
     fn tell_recoveries(&mut self, now: Instant) {
@@ -326,7 +335,7 @@ impl Producer {
             self.recoveries.due(),
         ];
         let until = deadlines.into_iter().flatten().min();
-        let timeout = until.map_or(never(), |at| after(at.saturating_duration_since(now)));
+        let timeout = until.map_or(WAIT_MAX, |at| at.saturating_duration_since(now));
         select! {
             recv(self.events) -> event => if let Ok(event) = event {
                 self.handle(event);
@@ -341,7 +350,7 @@ impl Producer {
             },
             recv(stop) -> _ => self.begin_stop(),
             recv(urgent) -> _ => self.give_up(),
-            recv(timeout) -> at => self.handle_time(at.unwrap_or(now)),
+            default(timeout) => self.handle_time(Instant::now()),
         }
     }
 

@@ -66,6 +66,13 @@ impl Schedule {
         (!self.interval.is_zero()).then_some(self.next)
     }
 
+    /// How long after a tick the last one is due of as many as there are in each `step`: nothing if these are one or none.
+    pub fn last_within(&self, step: Duration) -> Duration {
+        let interval = self.interval.as_nanos().max(1);
+        let ticks = (step.as_nanos() / interval).max(1);
+        nanos((ticks - 1).saturating_mul(self.interval.as_nanos()))
+    }
+
     /// Drops the oldest overdue ticks, so that those left fit into the window.
     #[cold]
     fn skip(&mut self, now: Instant) {
@@ -232,6 +239,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn within_a_step_there_are_as_many_ticks_as_fit_and_at_least_one() {
+        let last = |interval, step| Schedule::new(interval, Instant::now()).last_within(step);
+        assert_eq!(last(10 * US, MS), 990 * US);
+        assert_eq!(last(300 * US, MS), 600 * US);
+        assert_eq!(last(500 * US, MS), 500 * US);
+        for (interval, step) in [(501 * US, MS), (MS, MS), (HOUR, MS), (US, Duration::ZERO)] {
+            assert_eq!(last(interval, step), Duration::ZERO);
+        }
+        assert_eq!(last(Duration::ZERO, MS), Duration::ZERO);
+        assert_eq!(last(Duration::MAX, MS), Duration::ZERO);
     }
 
     #[test]

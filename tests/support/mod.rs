@@ -268,6 +268,20 @@ impl Program {
         kibibytes.parse::<u64>().unwrap() * 1024
     }
 
+    /// How often its threads have waited for something so far.
+    pub(crate) fn waits(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let waits = threads.map(|thread| {
+            // One that has ended meanwhile waits no more.
+            let status = fs::read_to_string(thread.unwrap().path().join("status"));
+            let status = status.unwrap_or_default();
+            let mut lines = status.lines();
+            let waits = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            waits.map_or(0, |waits| waits.trim().parse::<u64>().unwrap())
+        });
+        waits.sum()
+    }
+
     /// What the system tells of it under `/proc`, and of each of its threads.
     pub(crate) fn told_by_the_system(&self) -> Vec<u8> {
         let folder = PathBuf::from(format!("/proc/{}", self.child.id()));

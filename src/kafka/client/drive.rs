@@ -7,15 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Action, ConnectionId, DeliveryError, Event, FatalError};
-use super::partition::{Abandoned, Moment, Poll};
-use super::session::{ANSWER_PATIENCE, SentBatch, Session};
+use super::partition::Abandoned;
+use super::session::{ANSWER_PATIENCE, Session};
 use super::trouble::Reason;
 use super::{Client, Phase, START_TIMEOUT, TopicCreation};
-use crate::kafka::wire::message::{PartitionBatch, ProduceRequest};
 
-/// How long a request may grow, batches included: past it the next batch waits for the next request. A broker takes 100 MiB
-/// (`socket.request.max.bytes`).
-const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A connection that nothing went over for so long is closed, before the broker does (`connections.max.idle.ms`).
 const IDLE_MAX: Duration = Duration::from_secs(9 * 60);
 /// That a connection ended which has been idle for longer is no news: many a network clears such connections away.
@@ -354,105 +350,6 @@ impl Client {
         {
             self.wake(at);
         }
-    }
-
-    /// Sends what may be sent, to every broker that has room for another request.
-    fn produce(&mut self, now: Instant) {
-        if !matches!(self.phase, Phase::Running | Phase::Closing { .. }) {
-            return;
-        }
-        let ready: Vec<(ConnectionId, i32)> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.node >= 0 && session.is_usable(now))
-            .map(|(&connection, session)| (connection, session.node))
-            .collect();
-        for (connection, node) in ready {
-            while self.has_room(connection) && self.produce_one(connection, node, now) {}
-        }
-    }
-
-    fn has_room(&self, connection: ConnectionId) -> bool {
-        self.sessions
-            .get(&connection)
-            .is_some_and(|session| session.produce_in_flight() < self.config.max_in_flight)
-    }
-
-    /// One request with at most one batch of each partition that the node leads. `false` if there is nothing to send.
-    fn produce_one(&mut self, connection: ConnectionId, node: i32, now: Instant) -> bool {
-        let flush = self.refused_bytes.is_some() || matches!(self.phase, Phase::Closing { .. });
-        let moment = Moment {
-            now,
-            connection,
-            flush,
-            identity: self.identity.current,
-        };
-        let mut partitions: Vec<PartitionBatch> = Vec::new();
-        let mut sent: Vec<SentBatch> = Vec::new();
-        let mut batches: Vec<Arc<Vec<u8>>> = Vec::new();
-        let mut request_bytes = 0;
-        let (first, count) = (self.first_partition, self.partitions.len());
-        for slot in (0..count).map(|n| (first + n) % count) {
-            let Some(partition) = self
-                .partitions
-                .get_mut(slot)
-                .filter(|p| p.leader == Some(node))
-            else {
-                continue;
-            };
-            match partition.poll_send(&moment, &self.rules, &mut self.memory) {
-                Poll::Send(id, bytes) => {
-                    request_bytes += bytes.len();
-                    partitions.push(PartitionBatch {
-                        index: partition.index,
-                        batch_bytes: bytes.len(),
-                    });
-                    sent.push((slot, id));
-                    batches.push(bytes);
-                    self.sticky.batch_left(slot);
-                }
-                Poll::Wait(Some(at)) => self.wake(at),
-                Poll::Wait(None) => {}
-                Poll::Exhausted(spent) => {
-                    if self
-                        .identity
-                        .current
-                        .is_some_and(|current| current.id == spent.id)
-                    {
-                        self.identity.current = None;
-                    }
-                    self.dirty = true;
-                }
-                Poll::Unsealable(records, error) => self.unsealable(records, &error),
-                Poll::Overtaken(records) => {
-                    let partition = partition.index;
-                    let error = DeliveryError::Overtaken { partition };
-                    self.events.push_back(Event::Failed { records, error });
-                    self.dirty = true;
-                }
-            }
-            if request_bytes >= REQUEST_BYTES_MAX {
-                self.first_partition = slot + 1;
-                break;
-            }
-        }
-        if sent.is_empty() {
-            return false;
-        }
-        let request = ProduceRequest {
-            acks: self.config.acks.code(),
-            timeout_ms: timeout_ms(self.config.request_timeout),
-            topic: &self.config.topic,
-            partitions: &partitions,
-        };
-        let Some(session) = self.sessions.get_mut(&connection) else {
-            return false;
-        };
-        let Some(frame) = session.produce(&request, sent, batches, now) else {
-            return false;
-        };
-        self.actions.push_back(Action::Send { connection, frame });
-        true
     }
 }
 

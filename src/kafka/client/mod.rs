@@ -16,7 +16,8 @@
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `trouble`: what goes wrong, since when, and what it cost.
 //! * `session`: one connection. `credentials`: who we say we are. `cluster`: which brokers there are.
-//! * `drive`: what to do next. `ask`: whom to ask and to connect to. `answers`, `produced`: what an answer means.
+//! * `drive`: what to do next. `ask`: whom to ask and to connect to. `produce`: which batches go out together.
+//! * `answers`, `produced`: what an answer means.
 //! * `identify`: when to authenticate anew, and what a refusal means.
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
@@ -81,6 +82,7 @@ mod event;
 mod identify;
 mod partition;
 mod partitioner;
+mod produce;
 mod produced;
 mod sequence;
 mod session;

@@ -247,9 +247,9 @@ DEFECTS = [
     Defect(
         "a retry is not woken for",
         "the client asks to be woken when there is something to do",
-        CLIENT + "drive.rs",
-        "                Poll::Wait(Some(at)) => self.wake(at),\n                Poll::Wait(None) => {}",
-        "                Poll::Wait(_) => {}",
+        CLIENT + "produce.rs",
+        "            Poll::Wait(Some(at)) => self.wake(at),\n            Poll::Wait(None) => {}",
+        "            Poll::Wait(_) => {}",
     ),
     Defect(
         "a silence that is over is waited for",
@@ -289,7 +289,7 @@ DEFECTS = [
     Defect(
         "acks=0 is acknowledged before it is written",
         "acks=0: acknowledged when it was handed to the operating system",
-        CLIENT + "drive.rs",
+        CLIENT + "produce.rs",
         "        let Some(frame) = session.produce(&request, sent, batches, now) else {\n            return false;\n        };\n",
         """        let batch_ids = sent.clone();
         let Some(frame) = session.produce(&request, sent, batches, now) else {
@@ -326,7 +326,7 @@ DEFECTS = [
     Defect(
         "one request too many",
         "no more requests are in flight than max.in.flight.requests.per.connection allows",
-        CLIENT + "drive.rs",
+        CLIENT + "produce.rs",
         "session.produce_in_flight() < self.config.max_in_flight",
         "session.produce_in_flight() <= self.config.max_in_flight",
     ),
@@ -354,8 +354,8 @@ DEFECTS = [
     Defect(
         "a spent producer id is taken again",
         "a new producer id begins when the epochs are used up",
-        CLIENT + "drive.rs",
-        "                        self.identity.current = None;\n",
+        CLIENT + "produce.rs",
+        "                    self.identity.current = None;\n",
         "",
     ),
     Defect(

@@ -62,6 +62,8 @@ pub(super) struct BatchId(u64);
 pub(super) enum Poll {
     /// This batch is to be sent now; it counts as sent.
     Send(BatchId, Arc<Vec<u8>>),
+    /// The open batch may be sent now, but should wait for more records until this instant.
+    Linger(Instant),
     /// Nothing before this instant, unless something else happens.
     Wait(Option<Instant>),
     /// The epochs of this producer id are used up.
@@ -252,7 +254,7 @@ impl Partition {
         {
             let leaves_at = open.created + rules.linger;
             if !moment.flush && leaves_at > moment.now {
-                return Poll::Wait(Some(leaves_at));
+                return Poll::Linger(leaves_at);
             }
             if let Err((records, error)) = self.seal_open(rules, memory) {
                 return Poll::Unsealable(records, error);

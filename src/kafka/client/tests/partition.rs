@@ -52,7 +52,7 @@ impl Bench {
         };
         match self.partition.poll_send(&moment, &RULES, &mut self.memory) {
             Poll::Send(id, _) => Some(id),
-            Poll::Wait(_) => None,
+            Poll::Linger(_) | Poll::Wait(_) => None,
             other => panic!("{other:?}"),
         }
     }

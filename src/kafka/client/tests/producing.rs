@@ -27,6 +27,25 @@ fn a_batch_leaves_when_its_linger_is_over_and_not_before() {
 }
 
 #[test]
+fn what_has_lingered_for_half_its_time_goes_along_with_what_leaves_and_the_rest_lingers() {
+    let mut rig = Rig::ready(config(), FakeCluster::new(1, 3));
+    for partition in 0..3 {
+        rig.push_keyed(partition, "x").unwrap();
+        rig.advance(ms(2));
+        rig.settle();
+    }
+    // Those that were begun 6 and 4 ms ago; 5 is the linger.
+    assert_eq!(rig.take_produce().batches().len(), 2);
+    assert!(rig.produces.is_empty());
+    rig.advance(ms(2));
+    rig.settle();
+    assert!(rig.produces.is_empty());
+    rig.advance(ms(1));
+    rig.settle();
+    assert_eq!(rig.take_produce().batches().len(), 1);
+}
+
+#[test]
 fn a_full_batch_leaves_without_lingering_and_the_rest_lingers() {
     let mut rig = Rig::simple();
     for _ in 0..3 {
