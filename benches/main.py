@@ -81,7 +81,7 @@ def chosen(where: str, names: list[str]) -> list[tuple[Contestant, Ground | None
     """Who contends, and against what if not against the ground of all."""
     all_of_them: list[tuple[Contestant, Ground | None]] = [(Limit(), Sink()), (Ours(), None)]
     if where == "sandbox":
-        over_tls = Ours(OVER_TLS, "continuous-producer over TLS", "TLS 1.3; the broker decrypts on the same cores")
+        over_tls = Ours(OVER_TLS, "over TLS", "TLS 1.3; the broker decrypts on the same cores")
         all_of_them.append((over_tls, Sandbox(security_protocol="SSL")))
     all_of_them += [(peer, None) for peer in peers(KAFKA_CACHE)]
     known = [contestant.slug for contestant, _ in all_of_them]
@@ -150,8 +150,8 @@ def run_all(entries: list[tuple[Row, Ground | None]], main_ground: Ground, round
             except RunFailed as failure:
                 row.add_failure(one_line(str(failure)))
                 if isinstance(failure, Miscounted) or not row.contestant.is_peer:
-                    wrong.append(f"{row.contestant.name}: {failure}")
-            print(f"round {number}: {row.contestant.name}: {row.last()}", flush=True)
+                    wrong.append(f"{row.label}: {failure}")
+            print(f"round {number}: {row.label}: {row.last()}", flush=True)
     return wrong
 
 
