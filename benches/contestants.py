@@ -98,7 +98,7 @@ class Ours(Contestant):
 
 class Limit(Contestant):
     slug, name = "limit", "limit of this machine"
-    note = "no Kafka: shoes, record batches, checksums and a socket"
+    note = "no Kafka: shoes, record batches, checksums, and a socket whose other end checks nothing"
     is_peer = False
 
     def version(self) -> str:
@@ -155,7 +155,8 @@ class Java(Contestant):
     """
 
     slug, name = "java", "Java, ProducerPerformance"
-    note = "CPU and memory with the virtual machine's start and compilation; keys of up to 4 digits"
+    note = ("CPU and memory are with the virtual machine's start and compilation, which weigh less the longer it runs; "
+            "keys of up to 4 digits, values so much longer")
     RATE_GUESSED = 400_000
     KEYS = 4096
     # The same bytes a record as the others: keys are shorter.
