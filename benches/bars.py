@@ -8,7 +8,7 @@ from typing import Callable
 
 from figures import Outcome, Row, cpu, rate
 from runner import Figures
-from svg import GRID, head, step_for, text
+from svg import GRID, INK, head, step_for, text
 
 WIDTH, LEFT, RIGHT = 900, 250, 70
 TOP, ROW_HEIGHT, BAR_HEIGHT, PANEL_GAP = 74, 24, 15, 66
@@ -55,6 +55,6 @@ def bar(row: Row, middle: float, x: Callable[[float], float], of: Callable[[Figu
     return [
         f"<rect x='{LEFT}' y='{middle - BAR_HEIGHT / 2:.1f}' width='{x(typical) - LEFT:.1f}' height='{BAR_HEIGHT}' "
         f"fill='{colour}' fill-opacity='0.85'/>",
-        f"<path d='M{x(min(values)):.1f} {middle:.1f}H{x(max(values)):.1f}' stroke='currentColor' stroke-width='1.5'/>",
+        f"<path d='M{x(min(values)):.1f} {middle:.1f}H{x(max(values)):.1f}' stroke='{INK}' stroke-width='1.5'/>",
         text(x(max(values)) + 6, middle + 4, shown),
     ]

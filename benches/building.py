@@ -4,6 +4,7 @@ Each function returns why its thing cannot be had here, empty if it can. Nothing
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,7 +45,7 @@ def jars(cache: Path) -> tuple[Path | None, str]:
     try:
         return fetch(cache, NEWEST.profile), ""
     except PeerError as error:
-        return None, last_lines(str(error))
+        return None, reason(str(error))
 
 
 def run(command: list[str], env: dict[str, str]) -> str:
@@ -53,9 +54,11 @@ def run(command: list[str], env: dict[str, str]) -> str:
                               text=True, env=env, timeout=BUILD_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return "" if done.returncode == 0 else last_lines(done.stdout)
+    return "" if done.returncode == 0 else reason(done.stdout)
 
 
-def last_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "; ".join(lines[-REASON_LINES:])
+def reason(output: str) -> str:
+    """The first lines that name an error; the last lines where none does."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return "; ".join(errors[:REASON_LINES] or lines[-REASON_LINES:])

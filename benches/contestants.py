@@ -33,6 +33,8 @@ class Told:
 class Contestant(ABC):
     slug: str
     name: str
+    # In what it differs from another contestant of that name, as its row has it.
+    variant: str = ""
     # What makes its row not quite comparable to the others; empty if nothing does.
     note: str = ""
     is_peer = True
@@ -64,11 +66,12 @@ class Contestant(ABC):
 class Ours(Contestant):
     """As it is by default: keyed, acks=all, idempotent, uncompressed, latencies measured."""
 
+    name = "continuous-producer"
     is_peer = False
 
-    def __init__(self, slug: str = "ours", name: str = "continuous-producer", note: str = "",
+    def __init__(self, slug: str = "ours", variant: str = "", note: str = "",
                  settings: dict[str, object] | None = None):
-        self.slug, self.name, self.note = slug, name, note
+        self.slug, self.variant, self.note = slug, variant, note
         self.more = settings or {}
 
     def version(self) -> str:
@@ -95,7 +98,7 @@ class Ours(Contestant):
 
 class Limit(Contestant):
     slug, name = "limit", "limit of this machine"
-    note = "no Kafka: shoes, record batches, checksums and a socket"
+    note = "no Kafka: shoes, record batches, checksums, and a socket whose other end checks nothing"
     is_peer = False
 
     def version(self) -> str:
@@ -152,7 +155,8 @@ class Java(Contestant):
     """
 
     slug, name = "java", "Java, ProducerPerformance"
-    note = "CPU and memory with the virtual machine's start and compilation; keys of up to 4 digits"
+    note = ("CPU and memory are with the virtual machine's start and compilation, which weigh less the longer it runs; "
+            "keys of up to 4 digits, values so much longer")
     RATE_GUESSED = 400_000
     KEYS = 4096
     # The same bytes a record as the others: keys are shorter.

@@ -29,7 +29,7 @@ class Row:
     @property
     def label(self) -> str:
         version = "" if self.unavailable else self.contestant.version()
-        return f"{self.contestant.name} {version}".strip()
+        return " ".join(filter(None, (self.contestant.name, version, self.contestant.variant)))
 
     @property
     def missing(self) -> str:

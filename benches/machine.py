@@ -1,10 +1,12 @@
-"""What was measured on: without it a number says nothing."""
+"""What was measured on, and what others did there meanwhile: without it a number says nothing."""
 
 import datetime
 import os
 import platform
 import re
+import resource
 import subprocess
+import time
 from pathlib import Path
 
 
@@ -18,9 +20,31 @@ def machine() -> dict[str, str]:
         "system": f"{found(r'^PRETTY_NAME=.(.+).$', Path('/etc/os-release'))}, Linux {platform.release()}",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "revision": revision(),
-        # What else was running. Below half a core's worth of it, the figures are the contestants' own.
-        "load before": f"{os.getloadavg()[0]:.2f}",
     }
+
+
+class Others:
+    """How busy the processors are with what neither this process is nor any child that it has waited for."""
+
+    def __init__(self):
+        self.started_s, self.busy_s, self.own_s = time.monotonic(), busy_s(), own_s()
+
+    def cores(self) -> float:
+        """On average since this was made. Time that a hypervisor gave to its other guests counts too."""
+        others_s = (busy_s() - self.busy_s) - (own_s() - self.own_s)
+        return max(0.0, others_s / (time.monotonic() - self.started_s))
+
+
+def busy_s() -> float:
+    """Of all processors, since the system's start."""
+    user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = map(
+        int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def own_s() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def found(pattern: str, file: Path) -> str:
