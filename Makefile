@@ -24,7 +24,7 @@ BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-kafka chaos soak bench bench-kafka fuzz lint doc static
+.PHONY: help run build test simulate planted test-kafka chaos soak bench bench-kafka bench-growth bench-guard fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,12 @@ bench: build ## Measure beside the machine's limit and other producers, or CONTE
 
 bench-kafka: build ## The same on a real Apache Kafka (as test-kafka)
 	@CARGO=$(CARGO) benches/run kafka --rounds $(BENCH_ROUNDS) --seconds $(BENCH_SECONDS) $(if $(PUBLISH),--publish) $(CONTESTANTS)
+
+bench-growth: build ## How cost grows with partitions, brokers, width, codecs, TLS, acks (PUBLISH=yes: into docs)
+	@CARGO=$(CARGO) benches/run growth --rounds $(BENCH_ROUNDS) $(if $(PUBLISH),--publish)
+
+bench-guard: build ## What a message costs in instructions and allocations must be what is recorded (valgrind, RECORD=yes: record it)
+	@CARGO=$(CARGO) benches/run guard $(if $(RECORD),--record)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

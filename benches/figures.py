@@ -54,6 +54,12 @@ class Row:
     def median(self, of: Callable[[Figures], float]) -> float | None:
         return median(map(of, self.whole)) if self.whole else None
 
+    def ratio(self, base: "Row", of: Callable[[Figures], float]) -> float | None:
+        """The median of the rounds' ratios."""
+        pairs = zip(self.runs, base.runs)
+        ratios = [of(run) / of(other) for run, other in pairs if run is not None and other is not None and of(other)]
+        return median(ratios) if ratios else None
+
 
 class Outcome:
     """All rows, each with as many runs as there were rounds."""
@@ -63,20 +69,10 @@ class Outcome:
         self.by_slug = {row.contestant.slug: row for row in rows}
 
     def ratio(self, row: Row, base: str, of: Callable[[Figures], float]) -> float | None:
-        if base not in self.by_slug:
-            return None
-        pairs = zip(row.runs, self.by_slug[base].runs)
-        ratios = [of(run) / of(other) for run, other in pairs if run is not None and other is not None and of(other)]
-        return median(ratios) if ratios else None
+        return row.ratio(self.by_slug[base], of) if base in self.by_slug else None
 
     def table(self) -> str:
-        rows = [HEAD, *(self.cells(row) for row in self.rows)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-        lines = ["| " + " | ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                                   for column, (cell, width) in enumerate(zip(row, widths))) + " |" for row in rows]
-        rule = "| " + " | ".join("-" * width if column == 0 else "-" * (width - 1) + ":"
-                                 for column, width in enumerate(widths)) + " |"
-        return "\n".join([lines[0], rule, *lines[1:]])
+        return markdown([HEAD, *(self.cells(row) for row in self.rows)])
 
     def cells(self, row: Row) -> tuple[str, ...]:
         whole = row.whole
@@ -124,3 +120,13 @@ def millions(value: float) -> str:
 
 def ratio_text(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    """A table; the first row is its head, and the first column is text."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["| " + " | ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                               for column, (cell, width) in enumerate(zip(row, widths))) + " |" for row in rows]
+    rule = "| " + " | ".join("-" * width if column == 0 else "-" * (width - 1) + ":"
+                             for column, width in enumerate(widths)) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]])

@@ -11,12 +11,13 @@ behind each shoe. Brokers are one process each way: nine of them share what one 
 import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 
 import building
-from brokers import CARGO_BINARIES, Ground, Sandbox
-from contestants import Endpoint, Ours
+import results
+from brokers import CARGO_BINARIES, Endpoint, Ground, Sandbox
+from contestants import Ours
 from figures import Row, cpu, markdown, rate, ratio_text
+from machine import Others, machine
 from runner import RunFailed, run_once
 
 HEAD = ("what is changed", "messages/s", "÷ first row", "MB/s", "CPU ns/message", "÷ first row", "peak MiB")
@@ -60,26 +61,36 @@ def changes() -> list[Change]:
     ]
 
 
-def main(arguments: list[str], home: Path, about: dict[str, str]) -> tuple[int, str, dict]:
-    """Runs all; returns the exit code, the table and the same as data."""
+def main(arguments: list[str]) -> int:
     options = parse(arguments)
     reason = building.cargo("measure", "wide")
     if reason:
         raise SystemExit(f"measure and wide cannot be built: {reason}")
     entries = [(change, Row(change.contestant)) for change in changes()]
-    for number in range(1, options.rounds + 1):
-        for place, (change, row) in enumerate(entries):
-            try:
-                row.runs.append(run_once(change.contestant, change.ground, options.seconds, home / f"{number}-{place}"))
-            except RunFailed as failure:
-                row.add_failure(" ".join(str(failure).split()))
-            print(f"round {number}: {change.contestant.variant}: {row.last()}", flush=True)
-    failures = [f"{change.contestant.variant}: {row.missing}" for change, row in entries if row.missing]
-    table = "\n".join([markdown([HEAD, *(cells(change, row, entries[0][1]) for change, row in entries)]),
-                       *(f"WRONG: {failure}" for failure in failures)])
+    about, others = machine(), Others()
+    with results.home() as home:
+        for number in range(1, options.rounds + 1):
+            for place, (change, row) in enumerate(entries):
+                add_run(change, row, options.seconds, home / f"{number}-{place}")
+                print(f"round {number}: {change.contestant.variant}: {row.last()}", flush=True)
+    about["used by others meanwhile"] = f"{others.cores():.2f} cores"
+    first = entries[0][1]
+    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()) + "\n")
+    print(markdown([HEAD, *(cells(change, row, first) for change, row in entries)]))
     data = {"what": "growth", "machine": about, "rounds": options.rounds, "seconds": options.seconds,
-            "rows": [as_data(change, row, entries[0][1]) for change, row in entries]}
-    return (1 if failures else 0), table, data
+            "rows": [as_data(change, row, first) for change, row in entries]}
+    results.write("growth", data, "", options.publish)
+    wrong = [f"{change.contestant.variant}: {row.missing}" for change, row in entries if row.missing]
+    for what in wrong:
+        print(f"WRONG: {what}")
+    return 1 if wrong else 0
+
+
+def add_run(change: Change, row: Row, seconds: float, home: Path):
+    try:
+        row.runs.append(run_once(change.contestant, change.ground, seconds, home))
+    except RunFailed as failure:
+        row.add_failure(" ".join(str(failure).split()))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -90,22 +101,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def ratio(row: Row, first: Row, of) -> float | None:
-    pairs = [of(run) / of(base) for run, base in zip(row.runs, first.runs) if run is not None and base is not None]
-    return median(pairs) if pairs else None
-
-
 def cells(change: Change, row: Row, first: Row) -> tuple[str, ...]:
     speed, cost = row.median(rate), row.median(cpu)
     if speed is None or cost is None:
         return (change.contestant.variant, *["–"] * (len(HEAD) - 1))
-    return (change.contestant.variant, f"{speed:,.0f}", ratio_text(ratio(row, first, rate)),
-            f"{speed * change.record_bytes / 1e6:,.0f}", f"{cost:,.0f}", ratio_text(ratio(row, first, cpu)),
+    return (change.contestant.variant, f"{speed:,.0f}", ratio_text(row.ratio(first, rate)),
+            f"{speed * change.record_bytes / 1e6:,.0f}", f"{cost:,.0f}", ratio_text(row.ratio(first, cpu)),
             f"{max(run.peak_kib for run in row.whole) / 1024:,.1f}")
 
 
 def as_data(change: Change, row: Row, first: Row) -> dict:
     return {"changed": change.contestant.variant, "record_bytes": change.record_bytes, "missing": row.missing,
-            "messages_per_s": row.median(rate), "of_first": ratio(row, first, rate),
-            "cpu_ns_per_message": row.median(cpu), "cpu_of_first": ratio(row, first, cpu),
+            "messages_per_s": row.median(rate), "of_first": row.ratio(first, rate),
+            "cpu_ns_per_message": row.median(cpu), "cpu_of_first": row.ratio(first, cpu),
             "runs": [run and asdict(run) for run in row.runs]}

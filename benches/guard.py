@@ -21,6 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import results
 from brokers import Sandbox
 from contestants import BINARY
 from peers.processes import PeerError, Process
@@ -35,7 +36,7 @@ ALLOCATORS = re.compile(r"^(malloc|calloc|realloc|aligned_alloc|posix_memalign|m
 NAMED = re.compile(r"^(c?)fn=\((\d+)\)(?: (.*))?$")
 
 
-def main(arguments: list[str], home: Path) -> int:
+def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benches/run guard")
     parser.add_argument("--record", action="store_true")
     record = parser.parse_args(arguments).record
@@ -43,7 +44,8 @@ def main(arguments: list[str], home: Path) -> int:
     if reason:
         print(f"SKIPPED: {reason}")
         return 0
-    few, many = (run(count, home) for count in MESSAGES)
+    with results.home() as home:
+        few, many = (run(count, home) for count in MESSAGES)
     more = MESSAGES[1] - MESSAGES[0]
     instructions, allocations = ((after - before) / more for before, after in zip(few, many))
     print(f"a message costs {instructions:.0f} instructions and {allocations:.4f} allocations")

@@ -2,6 +2,8 @@
 
     benches/run sandbox [--rounds 3] [--seconds 3] [--publish] [NAME ...]
     benches/run kafka   …the same, on a real Apache Kafka
+    benches/run growth  how cost grows: growth.py
+    benches/run guard   what a message costs in instructions: guard.py
 
 Contestants run one at a time, in turn, round after round (A B C … A B C …), each against a broker of its own: a fresh
 sandbox that checks checksums and discards, or a fresh topic of a real Kafka with one node; three partitions. The
@@ -26,9 +28,6 @@ Exit code 1: our own runs failed, or a count was wrong.
 
 import argparse
 import contextlib
-import json
-import os
-import shutil
 import signal
 import sys
 import time
@@ -40,6 +39,9 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "kafka"))
 
 import bars
 import building
+import growth
+import guard
+import results
 from brokers import Ground, Sandbox, Sink
 from contestants import Contestant, Limit, Ours, peers
 from figures import Outcome, Row
@@ -47,8 +49,6 @@ from machine import Others, machine
 from runner import CLIENT_GRACE_S, Miscounted, RunFailed, run_once
 
 KAFKA_CACHE = Path("target/kafka")
-RESULTS = Path("target/bench")
-DOCS = Path("docs")
 BOUND_S, BOUND_ROUNDS, BOUND_SECONDS = 120, 3, 3.0
 BOUND_S_MIN = 30
 OVER_TLS = "ours-tls"
@@ -57,6 +57,15 @@ OTHERS_CORES_MAX = 0.2
 
 
 def main() -> int:
+    # A termination is an exception like Ctrl-C, so that brokers and producers are stopped on this way out too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    others = {"growth": growth.main, "guard": guard.main}
+    if sys.argv[1:] and sys.argv[1] in others:
+        return others[sys.argv[1]](sys.argv[2:])
+    return contest()
+
+
+def contest() -> int:
     parser = argparse.ArgumentParser(prog="benches/run")
     parser.add_argument("where", choices=("sandbox", "kafka"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these contestants")
@@ -64,13 +73,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=BOUND_SECONDS)
     parser.add_argument("--publish", action="store_true")
     arguments = parser.parse_intermixed_args()
-    # A termination is an exception like Ctrl-C, so that brokers and producers are stopped on this way out too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     entries = chosen(arguments.where, arguments.names)
     entries = [(Row(contestant), ground) for contestant, ground in entries]
     prepare([row for row, _ in entries])
     about, others = machine(), Others()
-    with home() as folder, grounds(arguments.where, folder) as main_ground:
+    with results.home() as folder, grounds(arguments.where, folder) as main_ground:
         wrong = run_all(entries, main_ground, arguments.rounds, arguments.seconds, folder)
     # Only now, when all that was started has ended and counts as ours.
     others_cores = others.cores()
@@ -103,20 +110,6 @@ def prepare(rows: list[Row]):
         sys.exit(f"limit and measure cannot be built: {reason}")
     for row in rows:
         row.unavailable = row.contestant.prepare()
-
-
-@contextlib.contextmanager
-def home() -> Iterator[Path]:
-    """For logs and Kafka's data: removed after a success, kept and named after a failure."""
-    folder = RESULTS / f"run-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    except BaseException:
-        print(f"Logs and data are kept in {folder}")
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -176,11 +169,7 @@ def tell(ground: Ground, about: dict[str, str], others_cores: float, outcome: Ou
     data = {"what": title, "machine": about, "rounds": arguments.rounds, "seconds": arguments.seconds,
             "rows": outcome.as_json()}
     chart = bars.draw(title, f"{about['processor']}, {about['cores']} cores, {about['date']}", outcome)
-    stem = "bench" if arguments.where == "sandbox" else "bench-kafka"
-    for folder in [RESULTS, *([DOCS] if arguments.publish else [])]:
-        (folder / f"{stem}.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        (folder / f"{stem}.svg").write_text(chart)
-        print(f"\n{folder / stem}.json and .svg are written", flush=True)
+    results.write("bench" if arguments.where == "sandbox" else "bench-kafka", data, chart, arguments.publish)
 
 
 if __name__ == "__main__":
