@@ -22,8 +22,8 @@ const BATCH_BYTES_MAX: usize = i32::MAX as usize;
 const UNCOUNTED_BYTES: usize = 12;
 /// The only format since Kafka 0.11.
 const MAGIC: i8 = 2;
-/// The least by which a buffer grows.
-const GROWTH_BYTES_MIN: usize = 4 * 1024;
+/// By how much the room that a buffer has for records grows at once.
+const ROOM_STEP_BYTES: usize = 16 * 1024;
 /// The lowest bits of the attributes are the codec's.
 const CODEC_MASK: i16 = 0b111;
 
@@ -170,12 +170,17 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// Doubles the buffer until it has the size of a full batch.
+    /// Makes room in steps, within a capacity that doubles until it is a full batch's: room is written to when it is made, and
+    /// memory that nobody has written to costs nothing.
     #[cold]
     fn grow(&mut self, needed: usize) {
         let full = self.bytes_max.saturating_add(Room::SLACK_BYTES);
-        let doubled = (2 * self.buffer.len()).max(GROWTH_BYTES_MIN).min(full);
-        self.buffer.resize(doubled.max(needed), 0);
+        if needed > self.buffer.capacity() {
+            let doubled = (2 * self.buffer.capacity()).min(full).max(needed);
+            self.buffer.reserve_exact(doubled - self.buffer.len());
+        }
+        let room = (self.buffer.len() + ROOM_STEP_BYTES).max(needed);
+        self.buffer.resize(room.min(self.buffer.capacity()), 0);
     }
 
     /// How many records it has; at most `i32::MAX`.
