@@ -43,7 +43,7 @@ def bars(unit: str, top: int, rows: list[Row], of: Callable[[Figures], float]) -
     for index, row in enumerate(rows):
         middle = top + index * ROW_HEIGHT + ROW_HEIGHT / 2
         parts.append(text(LEFT - 8, middle + 4, row.label, anchor="end"))
-        parts += bar(row, middle, x, of) if row.whole else [text(LEFT + 6, middle + 4, "could not be had here")]
+        parts += bar(row, middle, x, of) if row.whole else [text(LEFT + 6, middle + 4, "could not be had here" if row.unavailable else "failed, see the notes")]
     return parts
 
 

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     more = MESSAGES[1] - MESSAGES[0]
     instructions, allocations = ((after - before) / more for before, after in zip(few, many))
     print(f"a message costs {instructions:.0f} instructions and {allocations:.4f} allocations")
-    if record:
+    if record and allocations <= ALLOCATIONS_MAX:
         RECORD.write_text(json.dumps({"compiler": compiler(), "instructions": round(instructions)}, indent=1) + "\n")
         print(f"recorded in {RECORD.name}")
     return judge(instructions, allocations)

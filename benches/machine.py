@@ -32,7 +32,7 @@ class Others:
     def cores(self) -> float:
         """On average since this was made. Time that a hypervisor gave to its other guests counts too."""
         others_s = (busy_s() - self.busy_s) - (own_s() - self.own_s)
-        return max(0.0, others_s / (time.monotonic() - self.started_s))
+        return others_s / (time.monotonic() - self.started_s)
 
 
 def busy_s() -> float:

@@ -133,14 +133,19 @@ def run_all(entries: list[tuple[Row, Ground | None]], main_ground: Ground, round
         print("Warming up …", flush=True)
         for row, ground in entries:
             if ground is None:
-                with contextlib.suppress(RunFailed):
+                try:
                     run_once(row.contestant, main_ground, seconds, folder / f"warm-{row.contestant.slug}")
+                except RunFailed as failure:
+                    if isinstance(failure, Miscounted) or not row.contestant.is_peer:
+                        wrong.append(f"{row.label}, warming up: {failure}")
     bound_s = BOUND_S * rounds * seconds / (BOUND_ROUNDS * BOUND_SECONDS)
     deadline = time.monotonic() + max(bound_s, BOUND_S_MIN)
     for number in range(1, rounds + 1):
         for row, ground in entries:
             if time.monotonic() + seconds + CLIENT_GRACE_S > deadline:
                 row.add_failure(f"no time was left in round {number}")
+                if not row.contestant.is_peer:
+                    wrong.append(f"{row.label}: {row.last()}")
                 continue
             at = folder / f"{number}-{row.contestant.slug}"
             try:

@@ -123,6 +123,8 @@ impl Producer {
     fn run(mut self) -> ProducerOutcome {
         loop {
             let now = Instant::now();
+            // Whatever else is ready: chunks that keep coming must not put off what is due.
+            self.handle_time(now);
             self.settle(now);
             if self.client.is_closed() {
                 break;
@@ -350,7 +352,7 @@ impl Producer {
             },
             recv(stop) -> _ => self.begin_stop(),
             recv(urgent) -> _ => self.give_up(),
-            default(timeout) => self.handle_time(Instant::now()),
+            default(timeout) => {}
         }
     }
 

@@ -3,8 +3,8 @@
 //! quick-protobuf's generated writer is the reference, and the tests compare with it; it takes twice as long, because the
 //! lengths of texts are random and so is every branch on them. Here each text is stored at its full width and the next field
 //! written over what lies beyond its end; a field that proto3 leaves out is stored as well, and counts for nothing. So there
-//! is no branch on what a shoe is like, and no call of `memcpy`. It never allocates and never fails: the room is of a size
-//! that every shoe fits into.
+//! is no branch on what a shoe is like, and no call of `memcpy`. It never allocates and never panics; a shoe too long for its room is an
+//! error.
 
 // What is gained by fixed sizes is lost by calls, and the compiler's own choice is slower (measured).
 #![allow(clippy::inline_always)]
@@ -93,7 +93,7 @@ const fn tag(field: u8, wire_type: u8) -> u8 {
     field << 3 | wire_type
 }
 
-/// Moves each group of seven bits into a byte of its own.
+/// Moves each group of seven bits into a byte of its own, as the record batch's varints do it: this room imports nothing.
 #[inline(always)]
 fn spread(value: u64) -> u64 {
     let value = (value & 0x0000_0000_0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);

@@ -1,8 +1,9 @@
 //! What this machine can do with the program's design and no Kafka: the hot path alone, from a shoe's number to a socket.
 //!
 //! One thread invents shoes and encodes each where it lies in the record batch, which a producer that learns of partitions
-//! and leaders elsewhere cannot do; batches cross a bounded channel, empty buffers come back; another thread stamps each batch (CRC-32C) and writes it. The other end is a process of its own, `limit --sink`, which
-//! reads into one buffer and looks at nothing but the batches' headers. There are no keys to spread over partitions, no
+//! and leaders elsewhere cannot do; batches cross a bounded channel, empty buffers come back; another thread stamps each
+//! batch (CRC-32C) and writes it. The other end is a process of its own, `limit --sink`, which reads into one buffer and
+//! looks at nothing but the batches' headers. There are no keys to spread over partitions, no
 //! requests, no answers but one count at the end, no statistics: whatever a Kafka producer costs beyond this shows as the
 //! distance between the two.
 

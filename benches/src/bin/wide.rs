@@ -18,7 +18,9 @@ use continuous_producer::shoe::{ID_BYTES, ROOM_BYTES, ShoeGenerator, TooLong};
 const FIELD: [u8; 2] = [0xa2, 0x06];
 
 fn main() -> ExitCode {
-    let extra = env::var("WIDE_BYTES").ok().and_then(|text| text.parse().ok());
+    let extra = env::var("WIDE_BYTES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let loaded = settings::load(env::args_os().skip(1), env::vars_os(), Path::new("."));
     let (Some(extra), Ok(loaded)) = (extra, loaded) else {
         eprintln!("WIDE_BYTES, and what the program must be told");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cluster::METADATA_AGE_MAX;
 use super::event::{ConnectionId, Event, FatalError};
 use super::partition::Partition;
 use super::sequence::ProducerIdentity;
@@ -83,8 +84,14 @@ impl Client {
             None => false,
         };
         self.cluster.refresh.answered(complete, now, &mut self.rng);
-        // The topic may take larger batches by now.
-        self.rules.batch_size = self.config.batch_size;
+        if self
+            .too_large_at
+            .is_some_and(|at| now >= at + METADATA_AGE_MAX)
+        {
+            // The topic may take larger batches by now.
+            self.too_large_at = None;
+            self.rules.batch_size = self.config.batch_size;
+        }
         self.begin_if_ready(now);
     }
 

@@ -20,7 +20,7 @@ const REFUSAL_BACKOFF_MAX: Duration = Duration::from_secs(10);
 const REFRESH_BACKOFF: Duration = Duration::from_millis(100);
 const REFRESH_BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// How old metadata may grow (`metadata.max.age.ms`).
-const METADATA_AGE_MAX: Duration = Duration::from_secs(5 * 60);
+pub(super) const METADATA_AGE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// A broker, or an address to begin with.
 #[derive(Debug)]

@@ -148,6 +148,8 @@ pub struct Client {
     /// Which topic of this name it is, where brokers say.
     topic_id: Option<TopicId>,
     topic_creation: TopicCreation,
+    /// When a batch was too large the last time, since when smaller ones are made.
+    too_large_at: Option<Instant>,
     /// Bytes of a record that did not fit: batches leave without lingering until it does.
     refused_bytes: Option<usize>,
     /// Why nobody could be asked, or the topic not be found, the last time.
@@ -213,6 +215,7 @@ impl Client {
             topic_missing_since: None,
             topic_id: None,
             topic_creation: TopicCreation::NotWanted,
+            too_large_at: None,
             refused_bytes: None,
             last_error: None,
             first_partition: 0,

@@ -98,7 +98,10 @@ impl Client {
             }
             ProduceAction::BumpEpoch => partition.epoch_refused(id, now, &mut self.rng),
             ProduceAction::NewProducerId => partition.identity_refused(id, now, &mut self.rng),
-            ProduceAction::Split => partition.split(id, &mut self.rules, &mut self.memory),
+            ProduceAction::Split => {
+                self.too_large_at = Some(now);
+                partition.split(id, &mut self.rules, &mut self.memory)
+            }
             ProduceAction::FailBatch => partition.fail(id, open),
         };
         match given_up {

@@ -171,7 +171,7 @@ impl Partition {
     /// single record; and what the broker may have written before its limit was lowered. By their sequences the halves would
     /// be other batches to it, and it would write them again.
     ///
-    /// Until the next metadata no batch is made as large as the refused one, for each would cost a refusal.
+    /// For the life of metadata, no batch is made as large as the refused one: each would cost a refusal.
     pub(in super::super) fn split(
         &mut self,
         id: BatchId,

@@ -188,7 +188,10 @@ fn no_batch_is_as_large_as_the_refused_one_until_metadata_are_renewed() {
     assert_eq!(records_sent(&mut rig), [6, 6]);
     push_all(&mut rig);
     assert_eq!(records_sent(&mut rig), [6, 6], "and not refused before");
-    rig.advance(secs(5 * 60));
+    rig.advance(secs(4 * 60));
+    push_all(&mut rig);
+    assert_eq!(records_sent(&mut rig), [6, 6], "still remembered");
+    rig.advance(secs(6 * 60));
     push_all(&mut rig);
     assert_eq!(records_sent(&mut rig), [12]);
 }

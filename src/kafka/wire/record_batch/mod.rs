@@ -44,7 +44,7 @@ mod at {
     pub(super) const RECORD_COUNT: usize = 57;
 }
 
-/// The most bytes that a record of these lengths can take in a batch.
+/// The most bytes that a record of these lengths can take in a batch, for whoever writes records without a builder.
 pub const fn encoded_record_bytes_max(key_len: usize, value_len: usize) -> usize {
     // Length, attributes, timestamp, offset, key length, value length, header count.
     VARINT_BYTES_MAX
