@@ -134,28 +134,6 @@ fn the_interval_decides_how_many_messages_a_duration_has() {
     }
 }
 
-/// However many messages there are always to be taken.
-#[test]
-fn batches_leave_when_their_linger_is_over_though_the_generator_never_waits() {
-    const BUFFER_BYTES: u64 = 256 * 1024 * 1024;
-    let peers = Peers::with(Config {
-        topics: vec![("js_shoe".to_owned(), 1000)],
-        ..Config::default()
-    });
-    let mut program = peers
-        .setup("--interval 0")
-        .env("KAFKA_BUFFER_MEMORY", "256MiB")
-        .start();
-    program.line("Production loop started");
-    peers.wait("a message", |state| state.record_count("js_shoe") > 0);
-    program.signal("INT");
-    let ended = program.end();
-    ended.expect_code(0);
-    // Of some 150 bytes each: the buffer was not full when the first batch left.
-    let generated = ended.ledger().generated;
-    assert!(generated < BUFFER_BYTES / 300, "{generated} messages");
-}
-
 #[test]
 fn a_fast_pace_does_not_wake_a_thread_for_each_message() {
     const MESSAGES: u64 = 5_000;

@@ -457,3 +457,6 @@ fn join(links: Vec<Link>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
