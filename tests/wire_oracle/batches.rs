@@ -58,7 +58,11 @@ fn plain_bytes(random: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 fn build(plain: &[Plain], compression: Compression) -> SealedBatch {
-    let mut builder = BatchBuilder::new(b"used before".to_vec(), usize::MAX);
+    build_in(b"used before".to_vec(), plain, compression)
+}
+
+fn build_in(buffer: Vec<u8>, plain: &[Plain], compression: Compression) -> SealedBatch {
+    let mut builder = BatchBuilder::new(buffer, usize::MAX);
     for (timestamp, key, value) in plain {
         let before = builder.bytes();
         builder.try_push(*timestamp, key.as_deref(), value).unwrap();
@@ -67,6 +71,24 @@ fn build(plain: &[Plain], compression: Compression) -> SealedBatch {
     }
     assert_eq!(builder.record_count(), plain.len());
     builder.seal(compression).unwrap()
+}
+
+#[test]
+fn nothing_that_a_buffer_held_before_is_in_its_next_batch() {
+    let mut random = fastrand::Rng::with_seed(9);
+    for _ in 0..5 {
+        let plain = plain_records(&mut random);
+        for compression in Compression::ALL {
+            for used_bytes in [1, 60, 61, 1_000_000] {
+                let batch_in = |buffer: Vec<u8>| {
+                    let mut batch = build_in(buffer, &plain, compression);
+                    batch.stamp(Some(STAMP));
+                    batch
+                };
+                assert_eq!(batch_in(vec![0xaa; used_bytes]), batch_in(Vec::new()));
+            }
+        }
+    }
 }
 
 /// Decodes with their decoder, which verifies the checksum.
