@@ -37,8 +37,9 @@ class Row:
         return self.unavailable or "; ".join(dict.fromkeys(self.failures))
 
     def add_failure(self, why: str):
+        """Said in one line, whatever it has."""
         self.runs.append(None)
-        self.failures.append(why)
+        self.failures.append("; ".join(line.strip() for line in why.splitlines() if line.strip()))
 
     def last(self) -> str:
         """What came of the last run."""

@@ -29,7 +29,6 @@ class Wide(Ours):
 
     def __init__(self, slug: str, variant: str, extra: int):
         super().__init__(slug, variant, settings={"WIDE_BYTES": extra})
-        self.extra = extra
 
     def command(self, endpoint: Endpoint, seconds: float) -> list[str]:
         return [str(CARGO_BINARIES / "wide"), *super().command(endpoint, seconds)[1:]]
@@ -90,7 +89,7 @@ def add_run(change: Change, row: Row, seconds: float, home: Path):
     try:
         row.runs.append(run_once(change.contestant, change.ground, seconds, home))
     except RunFailed as failure:
-        row.add_failure(" ".join(str(failure).split()))
+        row.add_failure(str(failure))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

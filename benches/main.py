@@ -136,7 +136,7 @@ def run_all(entries: list[tuple[Row, Ground | None]], main_ground: Ground, round
                 try:
                     run_once(row.contestant, main_ground, seconds, folder / f"warm-{row.contestant.slug}")
                 except RunFailed as failure:
-                    if isinstance(failure, Miscounted) or not row.contestant.is_peer:
+                    if is_wrong(row, failure):
                         wrong.append(f"{row.label}, warming up: {failure}")
     bound_s = BOUND_S * rounds * seconds / (BOUND_ROUNDS * BOUND_SECONDS)
     deadline = time.monotonic() + max(bound_s, BOUND_S_MIN)
@@ -151,15 +151,16 @@ def run_all(entries: list[tuple[Row, Ground | None]], main_ground: Ground, round
             try:
                 row.runs.append(run_once(row.contestant, ground or main_ground, seconds, at))
             except RunFailed as failure:
-                row.add_failure(one_line(str(failure)))
-                if isinstance(failure, Miscounted) or not row.contestant.is_peer:
+                row.add_failure(str(failure))
+                if is_wrong(row, failure):
                     wrong.append(f"{row.label}: {failure}")
             print(f"round {number}: {row.label}: {row.last()}", flush=True)
     return wrong
 
 
-def one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+def is_wrong(row: Row, failure: RunFailed) -> bool:
+    """Another producer may fail; a wrong count may not be, nor a run of ours or of the limit that is missing."""
+    return isinstance(failure, Miscounted) or not row.contestant.is_peer
 
 
 def tell(ground: Ground, about: dict[str, str], others_cores: float, outcome: Outcome, arguments: argparse.Namespace):

@@ -1,11 +1,10 @@
 """Where results are written: target/bench, and docs if they are to be published."""
 
-import contextlib
 import json
-import os
-import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Iterator
+
+from folders import run_folder
 
 RESULTS = Path("target/bench")
 DOCS = Path("docs")
@@ -20,15 +19,6 @@ def write(stem: str, data: dict, chart: str, publish: bool):
         print(f"\n{folder / stem}.json{' and .svg are' if chart else ' is'} written", flush=True)
 
 
-@contextlib.contextmanager
-def home() -> Iterator[Path]:
-    """For logs and Kafka's data: removed after a success, kept and named after a failure."""
-    folder = RESULTS / f"run-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    except BaseException:
-        print(f"Logs and data are kept in {folder}")
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+def home() -> AbstractContextManager[Path]:
+    """The folder of one run, for logs and Kafka's data."""
+    return run_folder(RESULTS)

@@ -37,9 +37,17 @@ fn log(n: u64, shoe: &Shoe, key: MessageKey, bytes: usize) {
     debug!("{}", description(n, shoe, key, bytes));
 }
 
-/// The id where it is the key, the prefix, the shoe.
+/// Writes a shoe's record at the beginning of `room`: the id where it is the key, the prefix, the shoe.
+///
+/// # Errors
+/// If there is no room for it.
 #[inline]
-fn write(shoe: &Shoe, prefix: &[u8], key: MessageKey, room: &mut [u8]) -> Result<Lengths, TooLong> {
+pub fn write(
+    shoe: &Shoe,
+    prefix: &[u8],
+    key: MessageKey,
+    room: &mut [u8],
+) -> Result<Lengths, TooLong> {
     let (key_len, room) = match (key, room.split_first_chunk_mut()) {
         (MessageKey::Id, Some((id, room))) => {
             *id = shoe.id_bytes();

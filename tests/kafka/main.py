@@ -2,17 +2,15 @@
 
 import argparse
 import contextlib
-import os
-import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Iterator
 
 from cases.runner import run_cases
 from chaos.faults import FAULTS
 from chaos.trials import BRIEF, WHOLE, run_chaos
 from context import Context
+from folders import run_folder
 from peers.cluster import Cluster
 from peers.releases import NEWEST, RELEASES, release_of
 from soak.runner import run_soak
@@ -89,20 +87,6 @@ def at_least_2(text: str) -> int:
     if minutes < 2:
         raise argparse.ArgumentTypeError("at least 2 minutes: the first has no fault")
     return minutes
-
-
-@contextlib.contextmanager
-def run_folder(cache: Path) -> Iterator[Path]:
-    """The peers' and the program's logs, Kafka's data: removed after a success, kept and named after a failure."""
-    home = cache / f"run-{os.getpid()}"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    try:
-        yield home
-    except BaseException:
-        print(f"Logs and data are kept in {home}")
-        raise
-    shutil.rmtree(home, ignore_errors=True)
 
 
 if __name__ == "__main__":

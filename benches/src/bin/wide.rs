@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use continuous_producer::kafka::config::MessageKey;
 use continuous_producer::pipeline::chunk::{Chunk, Lengths};
-use continuous_producer::pipeline::run_with;
+use continuous_producer::pipeline::{run_with, source};
 use continuous_producer::report;
 use continuous_producer::settings::{self, Command};
 use continuous_producer::shoe::{ID_BYTES, ROOM_BYTES, ShoeGenerator, TooLong};
@@ -32,16 +33,17 @@ fn main() -> ExitCode {
     };
     // It fails only where there is a logger already.
     let _ = report::log::init(settings.common.log_level, settings.common.log_format);
-    let exit = run_with(&settings, &loaded.warnings, |shoes, prefix, _key| {
-        wide(shoes, prefix, extra)
+    let exit = run_with(&settings, &loaded.warnings, |shoes, prefix, key| {
+        wide(shoes, prefix, key, extra)
     });
     ExitCode::from(exit.code())
 }
 
-/// As `pipeline::source::shoes` does it with a key, and then the field.
+/// As `pipeline::source::shoes`, and then the field.
 fn wide(
     shoes: ShoeGenerator,
     prefix: Vec<u8>,
+    key: MessageKey,
     extra: usize,
 ) -> impl FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), TooLong> {
     let field = field(extra);
@@ -49,16 +51,13 @@ fn wide(
     move |n, chunk, due, timestamp_ms| {
         let shoe = shoes.shoe(n);
         chunk.push_within(due, timestamp_ms, room, |room| {
-            let (id, room) = room.split_first_chunk_mut().ok_or(TooLong)?;
-            *id = shoe.id_bytes();
-            let (before, room) = room.split_at_mut_checked(prefix.len()).ok_or(TooLong)?;
-            before.copy_from_slice(&prefix);
-            let shoe_len = shoe.write_protobuf(room.first_chunk_mut().ok_or(TooLong)?)?;
-            let after = room.get_mut(shoe_len..shoe_len + field.len());
+            let shoe = source::write(&shoe, &prefix, key, room)?;
+            let end = shoe.key.unwrap_or(0) + shoe.value;
+            let after = room.get_mut(end..end + field.len());
             after.ok_or(TooLong)?.copy_from_slice(&field);
             Ok(Lengths {
-                key: Some(ID_BYTES),
-                value: prefix.len() + shoe_len + field.len(),
+                value: shoe.value + field.len(),
+                ..shoe
             })
         })
     }
