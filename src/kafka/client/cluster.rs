@@ -35,6 +35,8 @@ pub(super) struct Node {
     /// How long it is left alone after the next refusal.
     refusals: Backoff,
     not_before: Option<Instant>,
+    /// There was a connection to it before.
+    pub(super) was_connected: bool,
 }
 
 impl Node {
@@ -48,6 +50,7 @@ impl Node {
             refusals: Backoff::new(REFUSAL_BACKOFF, REFUSAL_BACKOFF_MAX),
             backoff,
             not_before: None,
+            was_connected: false,
         }
     }
 
@@ -83,6 +86,11 @@ impl Cluster {
 
     pub(super) fn node(&self, id: i32) -> Option<&Node> {
         self.nodes.get(&id)
+    }
+
+    /// Those that metadata has named, by their ids.
+    pub(super) fn brokers(&self) -> impl Iterator<Item = (i32, &Node)> {
+        self.nodes.range(0..).map(|(&id, node)| (id, node))
     }
 
     pub(super) fn node_mut(&mut self, id: i32) -> Option<&mut Node> {

@@ -308,6 +308,7 @@ impl Client {
         }
         self.last_error = Some(words);
         if was_in_use {
+            self.counters.connection_failures += 1;
             self.warn(kind, reason.to_owned());
         }
     }

@@ -135,22 +135,28 @@ pub enum DeliveryError {
 impl DeliveryError {
     /// The same for what a user would call the same trouble: one kind of failure, with one code, in any partitions.
     pub fn trouble(&self) -> String {
-        match self {
-            Self::Refused { code, .. } | Self::OutcomeUnknown { code, .. } => {
-                format!("{}: {code}", self.kind())
-            }
-            _ => self.kind().to_owned(),
+        match self.code() {
+            Some(code) => format!("{}: {code}", self.kind()),
+            None => self.kind().to_owned(),
         }
     }
 
-    /// What kind of failure it is.
+    /// What kind of failure it is, in a word.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::TimedOut { .. } => "delivery timeout",
-            Self::Refused { .. } => "refused by the broker",
-            Self::OutcomeUnknown { .. } => "outcome unknown",
-            Self::Overtaken { .. } => "order",
+            Self::TimedOut { .. } => "delivery_timeout",
+            Self::Refused { .. } => "refused",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Overtaken { .. } => "overtaken",
             Self::Unsealable(_) => "compression",
+        }
+    }
+
+    /// The broker's code, where it gave one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match *self {
+            Self::Refused { code, .. } | Self::OutcomeUnknown { code, .. } => Some(code),
+            Self::TimedOut { .. } | Self::Overtaken { .. } | Self::Unsealable(_) => None,
         }
     }
 }

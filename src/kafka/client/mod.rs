@@ -19,6 +19,7 @@
 //! * `drive`: what to do next. `ask`: whom to ask and to connect to. `produce`: which batches go out together.
 //! * `answers`, `produced`: what an answer means.
 //! * `identify`: when to authenticate anew, and what a refusal means.
+//! * `status`: what is shown of all this.
 //!
 //! Invariant: every record that `push` took comes out exactly once, in [`Event::Acknowledged`], [`Event::Failed`] or
 //! [`Event::Abandoned`].
@@ -86,6 +87,7 @@ mod produce;
 mod produced;
 mod sequence;
 mod session;
+pub mod status;
 mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -103,6 +105,7 @@ use partition::{Partition, Pushed, Rules};
 use partitioner::Sticky;
 use sequence::ProducerIdentity;
 use session::{Session, SessionError};
+use status::Counters;
 
 use super::config::ProducerConfig;
 use super::sasl::Nonces;
@@ -159,6 +162,7 @@ pub struct Client {
     wake_at: Option<Instant>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
+    counters: Counters,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +227,7 @@ impl Client {
             wake_at: None,
             actions: VecDeque::new(),
             events: VecDeque::new(),
+            counters: Counters::default(),
             config,
         }
     }
@@ -417,7 +422,11 @@ impl Client {
         while self.actions.is_empty() && std::mem::take(&mut self.dirty) {
             self.drive(now);
         }
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if let Some(Action::Send { frame, .. }) = &action {
+            self.counters.sent(frame);
+        }
+        action
     }
 
     /// What has happened.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::kafka::wire::ErrorCode;
 
 /// Trouble that is over sooner is not worth a word: a leader that moved.
-const SAID_MIN: Duration = Duration::from_secs(1);
+pub(super) const SAID_MIN: Duration = Duration::from_secs(1);
 
 /// What went wrong last, and when.
 #[derive(Debug, Clone)]

@@ -55,6 +55,12 @@ impl RequestFrame {
             .filter(|slice| !slice.is_empty())
     }
 
+    /// Which request it is: the first field of every header.
+    pub fn api_key(&self) -> Option<i16> {
+        let (_, header) = self.skeleton.split_first_chunk::<PREFIX_BYTES>()?;
+        header.first_chunk().map(|key| i16::from_be_bytes(*key))
+    }
+
     /// Bytes in all.
     pub fn len(&self) -> usize {
         self.skeleton.len() + self.batches.iter().map(|batch| batch.len()).sum::<usize>()

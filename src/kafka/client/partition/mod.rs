@@ -138,6 +138,10 @@ pub(super) struct Partition {
     backoff: Backoff,
     trouble: Option<Trouble>,
     next_id: u64,
+    /// Records that were acknowledged.
+    pub(super) acknowledged: u64,
+    /// Records in batches that were sent again.
+    pub(super) retried: u64,
 }
 
 impl Partition {
@@ -156,6 +160,8 @@ impl Partition {
             backoff: Backoff::new(RETRY_BACKOFF, RETRY_BACKOFF_MAX),
             trouble: None,
             next_id: 0,
+            acknowledged: 0,
+            retried: 0,
         }
     }
 
@@ -213,8 +219,19 @@ impl Partition {
             .sum()
     }
 
+    /// Those of them that wait for an answer, not for being sent again.
+    pub(super) fn records_unanswered(&self) -> usize {
+        let on_their_way = self.tracked.iter().filter(|t| t.fate != Fate::Retry);
+        on_their_way.map(|tracked| tracked.batch.records).sum()
+    }
+
+    /// What keeps the records that are here from being acknowledged.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
     /// Records that are neither acknowledged nor failed.
-    fn records(&self) -> usize {
+    pub(super) fn records(&self) -> usize {
         let ready: usize = self.ready.iter().map(|batch| batch.records).sum();
         let open = self.open.as_ref().map_or(0, OpenBatch::records);
         self.records_in_flight() + ready + open
@@ -330,6 +347,7 @@ impl Partition {
             at: moment.now,
         };
         tracked.batch.attempts += 1;
+        self.retried += tracked.batch.records as u64;
         Poll::Send(tracked.id, Arc::clone(&tracked.batch.bytes))
     }
 

@@ -30,6 +30,7 @@ impl Partition {
             }
         }
         self.backoff.reset();
+        self.acknowledged += tracked.batch.records as u64;
         Some((tracked.batch, recovery))
     }
 

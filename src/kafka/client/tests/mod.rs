@@ -18,6 +18,7 @@ mod recovery;
 mod sasl;
 mod session;
 mod starting;
+mod status;
 mod steady;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -49,6 +49,17 @@ pub enum ApiKey {
 }
 
 impl ApiKey {
+    /// All of them, by their numbers.
+    pub const ALL: [ApiKey; 7] = [
+        ApiKey::Produce,
+        ApiKey::Metadata,
+        ApiKey::SaslHandshake,
+        ApiKey::ApiVersions,
+        ApiKey::CreateTopics,
+        ApiKey::InitProducerId,
+        ApiKey::SaslAuthenticate,
+    ];
+
     /// The number on the wire.
     pub fn code(self) -> i16 {
         self as i16
