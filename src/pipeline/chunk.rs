@@ -169,6 +169,12 @@ impl Chunk {
         self.entries.is_empty()
     }
 
+    /// The timestamp of the last record, in milliseconds since 1970; `None` without records.
+    #[inline]
+    pub fn last_timestamp_ms(&self) -> Option<i64> {
+        self.runs.last().map(|run| run.timestamp_ms)
+    }
+
     /// Bytes of keys and values that it holds.
     #[inline]
     pub fn bytes(&self) -> usize {

@@ -30,6 +30,9 @@ const CLOCK_RECORDS: u32 = 64;
 /// The longest [step](step_within): records carry milliseconds, and a thousand wake-ups a second cost little.
 pub const STEP_MAX: Duration = Duration::from_millis(1);
 
+/// While it waits for room, the statistics learn so often for how long it has.
+const BLOCKED_TOLD: Duration = Duration::from_millis(100);
+
 /// How long records that are due may wait for those that are due next: a fifth of the linger, for which they wait anyway. Who
 /// wants no linger wants no step either.
 pub fn step_within(linger: Duration) -> Duration {
@@ -111,10 +114,10 @@ impl Generator<'_> {
                 }
             };
             let records = chunk.len() as u64;
-            if records > 0 {
+            if let Some(timestamp_ms) = chunk.last_timestamp_ms() {
                 self.full.send(chunk).map_err(|_| StopReason::Failed)?;
                 *handed_over += records;
-                self.stats.add_generated(records);
+                self.stats.add_generated(records, timestamp_ms);
             }
             self.stats
                 .set_schedule(self.schedule.skipped(), self.schedule.next_due());
@@ -207,10 +210,20 @@ impl Generator<'_> {
             Err(TryRecvError::Disconnected) => return Err(StopReason::Failed),
             Err(TryRecvError::Empty) => (),
         }
-        select! {
-            recv(self.empty) -> chunk => chunk.map_err(|_| StopReason::Failed),
-            recv(self.stop.receiver()) -> _ => Err(self.stopped()),
-            recv(deadline) -> _ => Err(StopReason::Duration),
+        let mut told = Instant::now();
+        loop {
+            let chunk = select! {
+                recv(self.empty) -> chunk => Some(chunk.map_err(|_| StopReason::Failed)),
+                recv(self.stop.receiver()) -> _ => Some(Err(self.stopped())),
+                recv(deadline) -> _ => Some(Err(StopReason::Duration)),
+                default(BLOCKED_TOLD) => None,
+            };
+            let now = Instant::now();
+            self.stats.add_generator_blocked(now - told);
+            told = now;
+            if let Some(chunk) = chunk {
+                return chunk;
+            }
         }
     }
 

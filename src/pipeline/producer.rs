@@ -239,7 +239,7 @@ impl Producer {
                 let _ = self.inputs.ready.send(partitions);
             }
             Event::Acknowledged { records, due } => {
-                stats.add_acknowledged(records as u64, now_ms());
+                stats.add_acknowledged(records as u64, now, now_ms());
                 stats.record_runs(due.iter().map(|&(due, count)| {
                     let latency = now.saturating_duration_since(due);
                     (

@@ -130,9 +130,9 @@ pub fn final_statistics(total: &Snapshot, ledger: &Ledger) -> Vec<String> {
     lines.push(format!("   🧾 Ledger: {ledger}{verdict}"));
     if let Some(percentiles) = total.latency {
         lines.push(format!(
-            "   ⏱️ Latency: p50={} p95={} p99={} p99.9={} max={}",
+            "   ⏱️ Latency: p50={} p90={} p99={} p99.9={} max={}",
             latency(percentiles.p50),
-            latency(percentiles.p95),
+            latency(percentiles.p90),
             latency(percentiles.p99),
             latency(percentiles.p99_9),
             latency(percentiles.max),
@@ -270,13 +270,7 @@ mod tests {
             runtime: Duration::from_secs(seconds) + Duration::from_micros(1300),
             generated: acknowledged,
             acknowledged,
-            failed: 0,
-            serialization_errors: 0,
-            skipped: 0,
-            behind: Duration::ZERO,
-            in_flight: 0,
-            last_acknowledged_ms: None,
-            latency: None,
+            ..Snapshot::default()
         }
     }
 
@@ -392,7 +386,7 @@ mod tests {
             last_acknowledged_ms: Some(1_795_504_328_123),
             latency: Some(Percentiles {
                 p50: 1234,
-                p95: 0,
+                p90: 0,
                 p99: 45_678,
                 p99_9: 0,
                 max: 0,
@@ -412,7 +406,7 @@ mod tests {
             skipped: 12,
             latency: Some(Percentiles {
                 p50: 850,
-                p95: 1500,
+                p90: 1500,
                 p99: 20_000,
                 p99_9: 300_000,
                 max: 2_000_000,
@@ -424,7 +418,7 @@ mod tests {
             [
                 "   ⏭️ Skipped: 12 (too far behind schedule)",
                 "   🧾 Ledger: generated 4 = acknowledged 3 + failed 0 + unsent 0 (does not add up)",
-                "   ⏱️ Latency: p50=850µs p95=1.50ms p99=20.0ms p99.9=300ms max=2.00s",
+                "   ⏱️ Latency: p50=850µs p90=1.50ms p99=20.0ms p99.9=300ms max=2.00s",
             ]
         );
     }
