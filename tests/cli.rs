@@ -254,23 +254,6 @@ fn security_settings_that_are_wrong_are_all_told_and_nothing_is_tried() {
 }
 
 #[test]
-fn what_is_not_in_this_version_is_refused_as_such() {
-    let peers = Peers::start();
-    let ended = peers.setup("--metrics-listen 127.0.0.1:9464").run();
-    ended.expect_code(2);
-    let told = |line: &&String| {
-        line.contains("--metrics-listen") && line.contains("not yet in this version")
-    };
-    assert_eq!(
-        ended.lines.iter().filter(told).count(),
-        1,
-        "{}",
-        ended.stderr()
-    );
-    assert_eq!(peers.registry.requests().len(), 0, "nothing was tried");
-}
-
-#[test]
 fn variables_that_look_like_settings_and_are_none_are_warned_about() {
     let peers = Peers::start();
     for flags in ["--dry-run --count 1", "--count 1"] {

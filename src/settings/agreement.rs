@@ -1,11 +1,11 @@
-//! Whether the values agree with each other, and with what this version can do.
+//! Whether the values agree with each other, and with the mode that they are given to.
 //!
 //! Invariant: each check looks only at values that are right by themselves, so that one mistake is reported once; it blames
-//! a setting that the user gave wherever there is one. Nothing is changed here but the list of mistakes.
+//! a setting that the user gave wherever there is one. Nothing is changed here but the lists of mistakes and warnings.
 
 use super::error::SettingError;
 use super::meaning::{Chosen, Resolved};
-use super::setting::{Group, Id};
+use super::setting::Id;
 use super::sources::Source;
 use super::table::{BUFFER_BYTES_BESIDE_BATCH_MIN, MAX_IN_FLIGHT_WITH_IDEMPOTENCE, TABLE, by_id};
 use super::value::Value;
@@ -95,32 +95,17 @@ impl Resolved {
         }
     }
 
-    /// Refuses what waits for a later version. A dry run connects nowhere, and so is not held up by how to connect.
-    pub fn refuse_what_is_not_yet(&mut self, dry_run: bool) {
-        for setting in &TABLE {
-            if dry_run && !matches!(setting.group, Group::Messages | Group::Running) {
-                continue;
+    /// Warns of flags of a run that were given to a mode which is none; the environment may well hold them for other times.
+    pub fn warn_of_flags_without_effect(&mut self, mode: &str, ids: &[Id]) {
+        for id in ids {
+            if let Some(Chosen {
+                source: Some(Source::Flag(flag)),
+                ..
+            }) = self.get(*id)
+            {
+                self.warnings
+                    .push(format!("--{flag}: does nothing with {mode}"));
             }
-            let (
-                Some(awaits),
-                Some(Chosen {
-                    source: Some(source),
-                    ..
-                }),
-            ) = (setting.awaits, self.chosen.get(&setting.id))
-            else {
-                continue;
-            };
-            let mut problem = format!("not yet in this version ({awaits})");
-            if !matches!(source, Source::Flag(_)) {
-                let place = match source {
-                    Source::Environment => "the environment".to_owned(),
-                    source => source.place(),
-                };
-                problem += &format!("; it is set in {place}");
-            }
-            self.errors
-                .push(SettingError::new(source.name_of(setting), problem));
         }
     }
 

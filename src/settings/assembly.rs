@@ -36,6 +36,10 @@ impl Resolved {
             stats_interval: Some(self.duration(Id::StatsInterval)?)
                 .filter(|interval| !interval.is_zero()),
             shutdown_timeout: self.duration(Id::ShutdownTimeout)?,
+            metrics_listen: match self.value(Id::MetricsListen) {
+                Some(Value::Servers(addresses)) => addresses.first().cloned(),
+                _ => None,
+            },
         })
     }
 

@@ -1,6 +1,8 @@
-//! Broker addresses: `host:port,host:port`, IPv6 as `[::1]:9092`, port 9092 where none is given.
+//! Broker addresses: `host:port,host:port`, IPv6 as `[::1]:9092`, port 9092 where none is given; and the address to listen on,
+//! of the same form.
 //!
-//! Invariant: an accepted host is an IPv6 address or a name of letters, digits, `.`, `-` and `_`; a port is 1 to 65535.
+//! Invariant: an accepted host is an IPv6 address or a name of letters, digits, `.`, `-` and `_`; a port is 1 to 65535, and to
+//! listen on also 0.
 //! Nothing here resolves a name.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,6 +12,12 @@ use crate::kafka::config::HostPort;
 
 /// Kafka's usual port.
 pub const KAFKA_PORT: u16 = 9092;
+
+/// The port to listen on where none is given.
+pub const LISTEN_PORT: u16 = 9400;
+
+/// All interfaces.
+const ANY_HOST: &str = "0.0.0.0";
 
 /// Most bootstrap servers that are accepted.
 pub const SERVERS_MAX: usize = 64;
@@ -63,6 +71,39 @@ pub fn parse_one(text: &str) -> Result<HostPort, Problem> {
         host: parse_host(host)?,
         port: port.map_or(Ok(KAFKA_PORT), parse_port)?,
     })
+}
+
+/// Parses an address to listen on, as [`parse_one`] does; port 0 stands for any that is free.
+///
+/// # Errors
+/// Not such an address. Neither is `:9400`, for on which interfaces a service can be reached should be said and not guessed.
+pub fn parse_listen(text: &str) -> Result<HostPort, Problem> {
+    if let Some((_, rest)) = text.split_once("://") {
+        return Err(
+            Problem::new("a scheme does not belong here").suggest(rest.trim_end_matches('/'))
+        );
+    }
+    let (host, port) = split_port(text)?;
+    let port = match port {
+        None => LISTEN_PORT,
+        Some("0") => 0,
+        Some(port) => parse_port(port)?,
+    };
+    let named = match host {
+        "" | "*" => {
+            let meant = format!("{ANY_HOST}:{port}");
+            return Err(Problem::new("no host; all interfaces are 0.0.0.0, or [::]").suggest(meant));
+        }
+        host => parse_host(host)?,
+    };
+    // A number alone is a port and no host.
+    match host.parse::<u16>() {
+        Ok(port) if port > 0 => {
+            let meant = format!("127.0.0.1:{port}");
+            Err(Problem::new("a port without a host").suggest(meant))
+        }
+        _ => Ok(HostPort { host: named, port }),
+    }
 }
 
 /// The host (IPv6 still in brackets) and what follows the colon, if one does.
@@ -242,6 +283,42 @@ mod tests {
                 Some(meant),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_has_a_port_of_its_own_and_may_leave_it_to_the_system() {
+        for (text, address) in [
+            ("127.0.0.1", at("127.0.0.1", 9400)),
+            ("localhost:0", at("localhost", 0)),
+            ("[::]", at("::", 9400)),
+            ("[::1]:1234", at("::1", 1234)),
+            ("0.0.0.0:65535", at("0.0.0.0", 65535)),
+        ] {
+            assert_eq!(parse_listen(text), Ok(address.clone()), "{text}");
+            assert_eq!(parse_listen(&address.to_string()), Ok(address), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_that_leaves_the_host_out_is_asked_back() {
+        for (text, meant) in [
+            (":9400", Some("0.0.0.0:9400")),
+            (":0", Some("0.0.0.0:0")),
+            ("*:9100", Some("0.0.0.0:9100")),
+            ("9400", Some("127.0.0.1:9400")),
+            ("http://localhost:9400/", Some("localhost:9400")),
+            ("::", Some("[::]")),
+            ("", Some("0.0.0.0:9400")),
+            (":x", None),
+            ("h:65536", None),
+            ("h:00", None),
+            ("h:", None),
+            ("h/metrics", None),
+            ("a,b", None),
+        ] {
+            let problem = parse_listen(text).unwrap_err();
+            assert_eq!(problem.suggestion.as_deref(), meant, "{text}: {problem:?}");
         }
     }
 

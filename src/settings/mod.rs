@@ -48,9 +48,10 @@ pub use error::{SettingError, SettingsErrors};
 pub use render::{env_example, readme_table};
 
 use meaning::Resolved;
+use setting::Id;
 use sources::Sources;
 
-use crate::kafka::config::ProducerConfig;
+use crate::kafka::config::{HostPort, ProducerConfig};
 use crate::oauth::config::TokenConfig;
 use crate::registry::config::RegistryConfig;
 
@@ -130,6 +131,8 @@ pub struct Common {
     pub stats_interval: Option<Duration>,
     /// How long a graceful shutdown may take before what is unsent is given up.
     pub shutdown_timeout: Duration,
+    /// Where metrics, health and the page are served; port 0: any that is free.
+    pub metrics_listen: Option<HostPort>,
 }
 
 /// The shape of a log line.
@@ -179,7 +182,11 @@ pub fn load(
         &mut errors,
     );
     let mut resolved = Resolved::new(&sources);
-    resolved.refuse_what_is_not_yet(typed.dry_run);
+    if typed.dry_run {
+        resolved.warn_of_flags_without_effect("--dry-run", &[Id::MetricsListen]);
+    } else if typed.check {
+        resolved.warn_of_flags_without_effect("--check", &[Id::MetricsListen]);
+    }
     // A dry run connects nowhere, and so is not held up by how to connect.
     if !typed.dry_run {
         resolved.check_security();

@@ -35,7 +35,6 @@ pub fn help() -> String {
             text += &help_line(setting);
         }
     }
-    text += "\n* not yet in this version\n";
     text
 }
 
@@ -44,12 +43,9 @@ fn help_line(setting: &Setting) -> String {
     let flag = setting.flag.map_or(String::new(), |(flag, placeholder)| {
         format!("--{flag} {placeholder}")
     });
-    let later = if setting.awaits.is_some() { " *" } else { "" };
     let line = format!("  {flag:<24} {:<31} {}", setting.variable, setting.help);
-    let default = format!(
-        "[{}]{later}",
-        setting.default.unwrap_or(setting.without).replace('`', "")
-    );
+    let default = setting.default.unwrap_or(setting.without).replace('`', "");
+    let default = format!("[{default}]");
     if line.chars().count() + 1 + default.chars().count() <= HELP_COLUMNS_MAX {
         format!("{line} {default}\n")
     } else {
@@ -110,13 +106,8 @@ pub fn readme_table() -> String {
         } else {
             String::new()
         };
-        let later = if setting.awaits.is_some() {
-            " *(not yet in this version)*"
-        } else {
-            ""
-        };
         text += &format!(
-            "| `{}` | {flag} | {default} | {}{file}{later} |\n",
+            "| `{}` | {flag} | {default} | {}{file} |\n",
             setting.variable, setting.meaning
         );
     }
@@ -133,11 +124,6 @@ pub fn env_example() -> String {
     for group in Group::ALL {
         text += &format!("\n# --- {} ---\n", group.title());
         for setting in TABLE.iter().filter(|setting| setting.group == group) {
-            let later = if setting.awaits.is_some() {
-                " (not yet in this version)"
-            } else {
-                ""
-            };
             let default = if setting.default.is_none() {
                 format!(" [{}]", setting.without.replace('`', ""))
             } else {
@@ -145,7 +131,7 @@ pub fn env_example() -> String {
             };
             let meaning = setting.meaning.replace('`', "");
             text += &format!(
-                "\n# {meaning}{default}{later}\n#{}={}\n",
+                "\n# {meaning}{default}\n#{}={}\n",
                 setting.variable,
                 setting.default.unwrap_or(setting.example)
             );

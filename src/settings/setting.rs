@@ -118,8 +118,6 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Whether `VARIABLE_FILE` may name a file that holds the value.
     pub file_twin: bool,
-    /// What the setting waits for, if it does nothing yet.
-    pub awaits: Option<&'static str>,
 }
 
 /// What stands in place of a default where a value must be given.
@@ -155,7 +153,6 @@ impl Setting {
             help: "",
             meaning: "",
             file_twin: false,
-            awaits: None,
         }
     }
 
@@ -183,11 +180,6 @@ impl Setting {
 
     pub(super) const fn or_file(mut self) -> Self {
         self.file_twin = true;
-        self
-    }
-
-    pub(super) const fn awaits(mut self, what: &'static str) -> Self {
-        self.awaits = Some(what);
         self
     }
 }

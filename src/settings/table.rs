@@ -24,9 +24,6 @@ pub const BUFFER_BYTES_BESIDE_BATCH_MIN: u64 = 2 * MIB;
 /// Most bytes of buffer; what a 32-bit process can still address, or 64 GiB.
 const BUFFER_BYTES_MAX: u64 = if usize::BITS < 64 { 1 << 30 } else { 1 << 36 };
 
-/// What the settings of the metrics endpoint wait for.
-pub const AWAITS_METRICS: &str = "metrics endpoint";
-
 const fn row(id: Id, group: Group, variable: &'static str, kind: Kind) -> Setting {
     Setting::new(id, group, variable, kind)
 }
@@ -97,8 +94,10 @@ pub static TABLE: [Setting; 42] = [
     row(Id::MetricsListen, Group::Running, "METRICS_LISTEN", Kind::Listen)
         .flag("metrics-listen", "ADDR")
         .without("off", "127.0.0.1:9400")
-        .means("serve metrics and health", "`host:port` of `/metrics` (Prometheus), `/healthz`, `/readyz`")
-        .awaits(AWAITS_METRICS),
+        .means(
+            "serve metrics, health, a page",
+            "`host:port` of `/metrics` (Prometheus), `/healthz`, `/readyz`, `/status` and a page at `/`; port 9400 where none is given",
+        ),
     row(Id::BootstrapServers, Group::Cluster, "KAFKA_BOOTSTRAP_SERVERS", Kind::Servers)
         .flag("bootstrap-servers", "LIST")
         .without(REQUIRED, "localhost:9092")

@@ -124,7 +124,9 @@ impl Kind {
             }
             Kind::Choice(choices) => choices.parse(text).map(Value::Choice),
             Kind::Servers => host_port::parse_list(text).map(Value::Servers),
-            Kind::Listen => host_port::parse_one(text).map(|address| Value::Servers(vec![address])),
+            Kind::Listen => {
+                host_port::parse_listen(text).map(|address| Value::Servers(vec![address]))
+            }
             Kind::Urls => parse_urls(text).map(Value::Urls),
             Kind::Topic => topic::parse_topic(text).map(Value::Text),
             Kind::NewTopic => topic::parse_new_topic(text).map(Value::NewTopic),
@@ -166,7 +168,9 @@ impl Kind {
             Kind::Servers => {
                 "host:port,host:port (IPv6 as [::1]:9092; port 9092 where none is given)".to_owned()
             }
-            Kind::Listen => "host:port".to_owned(),
+            Kind::Listen => {
+                "host:port (port 9400 where none is given; 0: any that is free)".to_owned()
+            }
             Kind::Urls => {
                 "http://host:port or https://host:port, or several separated by commas".to_owned()
             }

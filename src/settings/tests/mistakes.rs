@@ -137,26 +137,39 @@ fn a_delivery_timeout_that_nobody_set_follows_the_request_timeout() {
 }
 
 #[test]
-fn what_later_versions_will_do_is_refused_and_says_why() {
-    let cases: [(&str, Environment, &str); 3] = [
+fn an_address_to_listen_on_that_leaves_the_host_out_is_refused_with_what_was_meant() {
+    const ALLOWED: &str = "allowed: host:port (port 9400 where none is given; 0: any that is free)";
+    let cases: [(&str, Environment, &str); 2] = [
         (
             "--metrics-listen h:x",
             &[],
-            "--metrics-listen h:x: a port is a number from 1 to 65535; allowed: host:port",
-        ),
-        (
-            "--metrics-listen h:1",
-            &[],
-            "--metrics-listen: not yet in this version (metrics endpoint)",
+            "--metrics-listen h:x: a port is a number from 1 to 65535; ALLOWED",
         ),
         (
             "",
-            &[("METRICS_LISTEN", "h:1")],
-            "METRICS_LISTEN: not yet in this version (metrics endpoint); it is set in the environment",
+            &[("METRICS_LISTEN", ":9400")],
+            "METRICS_LISTEN=:9400 (environment): no host; all interfaces are 0.0.0.0, or [::]; ALLOWED; did you mean `0.0.0.0:9400`?",
         ),
     ];
     for (args, environment, error) in cases {
-        assert_eq!(mistakes(args, environment), [error]);
+        assert_eq!(
+            mistakes(args, environment),
+            [error.replace("ALLOWED", ALLOWED)]
+        );
+    }
+}
+
+#[test]
+fn a_flag_that_does_nothing_in_a_mode_is_warned_about_and_a_variable_is_not() {
+    for (mode, does_nothing) in [("--dry-run", true), ("--check", true), ("", false)] {
+        let warnings = |args: &str, environment: &[(&str, &str)]| {
+            let args = format!("{REQUIRED} {mode} {args}");
+            Directory::new().load(&args, environment).unwrap().warnings
+        };
+        let told = format!("--metrics-listen: does nothing with {mode}");
+        let told = Vec::from_iter(does_nothing.then_some(told));
+        assert_eq!(warnings("--metrics-listen h:1", &[]), told);
+        assert!(warnings("", &[("METRICS_LISTEN", "h:1")]).is_empty());
     }
 }
 
