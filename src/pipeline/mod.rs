@@ -2,14 +2,15 @@
 //!
 //! Main thread: tells the user, starts the others, waits for the stop, joins them in the order in which the data flows.
 //! `generator` makes chunks of records, `producer` hands them to the Kafka client core and drives its links, `stats` reports,
-//! `signals` turns signals into the stop, `registry` asks for the schema's id, and `token` renews the token that brokers want, if
-//! they do. Invariant: whatever the end, the books are printed and every thread is joined; but a second signal waits for nobody
-//! who is asking over HTTP.
+//! `signals` turns signals into the stop, `registry` asks for the schema's id, `token` renews the token that brokers want, if
+//! they do, and `watchdog` tells a service manager how it stands, if there is one. Invariant: whatever the end, the books are
+//! printed and every thread is joined; but a second signal waits for nobody who asks over HTTP, nor for the service manager.
 
 mod asking;
 pub mod chunk;
 pub mod dry_run;
 pub mod generator;
+mod notify;
 mod producer;
 pub mod schedule;
 pub mod shutdown;
@@ -42,6 +43,7 @@ use crate::shoe::{MESSAGE_INDEXES, SCHEMA, ShoeGenerator};
 use asking::Asking;
 use chunk::{Chunk, ChunkRing};
 use generator::{Generator, Limits};
+use notify::ServiceManager;
 use producer::{ProducerInputs, ProducerOutcome};
 use schedule::Schedule;
 use shutdown::{SignalThread, Stop, StopReason};
@@ -76,6 +78,12 @@ where
             return Exit::Incomplete;
         }
     };
+    run.manager = ServiceManager::start(
+        &run.stop,
+        &run.stats,
+        settings.common.shutdown_timeout,
+        || true,
+    );
     let seed = seed(&settings.common);
     describe(settings, seed);
     let source = |prefix| {
@@ -114,6 +122,8 @@ fn describe(settings: &Settings, seed: u64) {
 struct Run {
     stop: Stop,
     signals: SignalThread,
+    /// Where there is one to tell.
+    manager: Option<ServiceManager>,
     token: Option<TokenThread>,
     registry: Option<Asking>,
     stats: Arc<Stats>,
@@ -127,6 +137,7 @@ impl Run {
         let stop = Stop::new();
         Ok(Self {
             signals: watch_signals(&stop)?,
+            manager: None,
             token: None,
             registry: None,
             stop,
@@ -325,6 +336,9 @@ impl Run {
             Level::Info,
             [text::loop_started(&duration::format(common.interval))],
         );
+        if let Some(manager) = &self.manager {
+            manager.ready();
+        }
         let reporter = Reporter::start(
             Arc::clone(&self.stats),
             Arc::clone(&self.errors),
@@ -398,9 +412,10 @@ impl Run {
         // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
         let mut asked = Ok(());
         if self.stop.second_signal().is_none() {
+            let told = self.manager.take().map_or(Ok(()), ServiceManager::join);
             let token = self.token.take().map_or(Ok(()), TokenThread::join);
             let registry = self.registry.take().map_or(Ok(()), Asking::join);
-            asked = token.and(registry);
+            asked = told.and(token).and(registry);
         }
         if let Err(error) = &asked {
             log::error!("❌ {error}");
