@@ -32,6 +32,7 @@
 //! | [`tls`] | what is trusted on encrypted connections, and who we are there | `crypto`, `foreign` |
 //! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
 //! | [`report`] | what the user is told: counters, histogram, books, lines, log | nothing that does work |
+//! | [`monitor`] | what a run shows over HTTP: metrics, health, status, a page | `kafka`'s plain `config` |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`check`] | `--check`: every step of a run up to its first message, each with its outcome | everything above but `pipeline` |
 //! | [`mod@error`] | the top error and the exit codes | the errors above |
@@ -52,6 +53,7 @@ pub mod error;
 pub mod foreign;
 pub mod http;
 pub mod kafka;
+pub mod monitor;
 pub mod oauth;
 pub mod pipeline;
 pub mod registry;

@@ -65,11 +65,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),
     ("src/report", &["report", "settings", "foreign"]),
+    ("src/monitor", &["monitor", "kafka::config"]),
     (
         "src/pipeline",
         &[
             "pipeline", "kafka", "registry", "oauth", "http", "crypto", "shoe", "report",
-            "settings", "secret", "error",
+            "monitor", "settings", "secret", "error",
         ],
     ),
 ];
