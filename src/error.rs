@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::kafka::client::FatalError;
+use crate::kafka::config::HostPort;
 use crate::oauth::TokenError;
 use crate::registry::RegistryError;
 
@@ -16,6 +17,13 @@ pub enum Error {
     Registry(RegistryError),
     /// The Kafka cluster could not be used.
     Kafka(FatalError),
+    /// `METRICS_LISTEN` cannot be listened on.
+    Listen {
+        /// What it is.
+        address: HostPort,
+        /// The system's words.
+        error: io::Error,
+    },
     /// The operating system refused something.
     System {
         /// What was tried.
@@ -36,6 +44,10 @@ impl fmt::Display for Error {
             Self::Token(error) => error.fmt(f),
             Self::Registry(error) => error.fmt(f),
             Self::Kafka(error) => write!(f, "Kafka: {error}"),
+            Self::Listen { address, error } => write!(
+                f,
+                "METRICS_LISTEN: cannot listen on {address}: {error}; choose an address of this machine and a port that is free"
+            ),
             Self::System { doing, error } => write!(f, "{doing} failed: {error}"),
             Self::Panicked { thread } => {
                 write!(

@@ -3,7 +3,7 @@
 //! Main thread: tells the user, starts the others, waits for the stop, joins them in the order in which the data flows.
 //! `generator` makes chunks of records, `producer` hands them to the Kafka client core and drives its links, `stats` reports,
 //! `signals` turns signals into the stop, `registry` asks for the schema's id, `token` renews the token that brokers want, if
-//! they do, and `watchdog` tells a service manager how it stands, if there is one. Invariant: whatever the end, the books are
+//! they do, `monitor` serves those who look, and `watchdog` tells a service manager how it stands, each where it is wanted. Invariant: whatever the end, the books are
 //! printed and every thread is joined; but a second signal waits for nobody who asks over HTTP, nor for the service manager.
 
 mod asking;
@@ -15,39 +15,42 @@ mod producer;
 pub mod schedule;
 pub mod shutdown;
 pub mod source;
+mod start;
+mod threads;
 mod token;
+mod watch;
+mod watchers;
 
 use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use log::Level;
 
 use crate::error::{Error, Exit};
 use crate::http::Timing;
 use crate::kafka::config::MessageKey;
-use crate::oauth::TokenClient;
-use crate::registry::frame::prefix;
-use crate::registry::{RegistryClient, RegistryError};
+use crate::registry::RegistryClient;
 use crate::report::log::{books, lines};
 use crate::report::repeat::ErrorSummary;
 use crate::report::reporter::{Reporter, SUMMARY_INTERVAL};
 use crate::report::stats::Stats;
 use crate::report::text;
-use crate::secret::Secret;
 use crate::settings::{Common, Settings, duration};
-use crate::shoe::{MESSAGE_INDEXES, SCHEMA, ShoeGenerator};
+use crate::shoe::ShoeGenerator;
 use asking::Asking;
 use chunk::{Chunk, ChunkRing};
 use generator::{Generator, Limits};
-use notify::ServiceManager;
 use producer::{ProducerInputs, ProducerOutcome};
 use schedule::Schedule;
 use shutdown::{SignalThread, Stop, StopReason};
+use threads::Threads;
 use token::TokenThread;
+use watch::Question;
+use watchers::Watchers;
 
 /// Chunks between the generator and the producer: one is filled, one is emptied, two are on their way.
 const CHUNKS: usize = 4;
@@ -78,19 +81,16 @@ where
             return Exit::Incomplete;
         }
     };
-    run.manager = ServiceManager::start(
-        &run.stop,
-        &run.stats,
-        settings.common.shutdown_timeout,
-        || true,
-    );
     let seed = seed(&settings.common);
     describe(settings, seed);
     let source = |prefix| {
         let generator = ShoeGenerator::new(seed, settings.common.instance_id);
         source(generator, prefix, settings.kafka.message_key)
     };
-    if let Err(error) = run.produce(settings, source) {
+    let produced = run
+        .be_watched(settings, seed)
+        .and_then(|questions| run.produce(settings, source, questions));
+    if let Err(error) = produced {
         run.stop.stop(StopReason::Failed);
         run.failed(&error);
     }
@@ -98,18 +98,12 @@ where
 }
 
 fn describe(settings: &Settings, seed: u64) {
-    let servers: Vec<String> = settings
-        .kafka
-        .bootstrap_servers
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     let interval = duration::format(settings.common.interval);
     let registry = settings.registry.urls.join(",");
     lines(
         Level::Info,
         text::configuration(
-            &servers.join(","),
+            &settings.cluster(),
             &settings.kafka.topic,
             &interval,
             &registry,
@@ -122,8 +116,8 @@ fn describe(settings: &Settings, seed: u64) {
 struct Run {
     stop: Stop,
     signals: SignalThread,
-    /// Where there is one to tell.
-    manager: Option<ServiceManager>,
+    threads: Threads,
+    watchers: Option<Watchers>,
     token: Option<TokenThread>,
     registry: Option<Asking>,
     stats: Arc<Stats>,
@@ -137,7 +131,8 @@ impl Run {
         let stop = Stop::new();
         Ok(Self {
             signals: watch_signals(&stop)?,
-            manager: None,
+            threads: Threads::default(),
+            watchers: None,
             token: None,
             registry: None,
             stop,
@@ -153,11 +148,21 @@ impl Run {
         log::error!("❌ {error}");
     }
 
+    /// Lets those look who want to. Returns where the producer thread finds their questions.
+    fn be_watched(&mut self, settings: &Settings, seed: u64) -> Result<Receiver<Question>, Error> {
+        let (stop, stats, errors) = (&self.stop, &self.stats, &self.errors);
+        let (watchers, questions) =
+            Watchers::start(settings, seed, stop, stats, errors, &self.threads)?;
+        self.watchers = Some(watchers);
+        Ok(questions)
+    }
+
     /// Everything between the configuration and the final statistics. A stop before the loop has begun is no error.
     fn produce<W, E>(
         &mut self,
         settings: &Settings,
         source: impl FnOnce(Vec<u8>) -> W,
+        questions: Receiver<Question>,
     ) -> Result<(), Error>
     where
         W: FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
@@ -188,12 +193,13 @@ impl Run {
             empties: ring.empty_in,
             ready: ready_in,
             tokens,
+            questions,
             stop: self.stop.clone(),
             stats: Arc::clone(&self.stats),
             errors: Arc::clone(&self.errors),
         };
         let mut summed_up = Instant::now();
-        let producer = spawn("producer", move || producer::run(inputs))?;
+        let producer = self.spawn("producer", move || producer::run(inputs))?;
         let interval = settings.common.stats_interval.unwrap_or(SUMMARY_INTERVAL);
         if self.is_ready(&ready, interval, &mut summed_up) {
             // The statistics thread, which sums up from now on, does not know of the wait.
@@ -209,92 +215,6 @@ impl Run {
             self.close(producer, summed_up)?;
             self.tell_why();
             Ok(())
-        }
-    }
-
-    /// Where brokers' tokens come from; the first is there, and the registry is given it. Nothing ever comes if they want none.
-    /// `None`: stopped before there was one.
-    fn tokens(
-        &mut self,
-        settings: &Settings,
-        registry: &mut RegistryClient,
-    ) -> Result<Option<Receiver<Secret>>, Error> {
-        let Some(config) = settings.token.clone() else {
-            return Ok(Some(never()));
-        };
-        let client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
-        let (thread, tokens) = TokenThread::start(client, Arc::clone(&self.errors))?;
-        self.token = Some(thread);
-        let first = select! {
-            recv(tokens.first) -> first => first,
-            recv(self.stop.receiver()) -> _ => return Ok(None),
-        };
-        match first {
-            Ok(Ok(token)) => {
-                registry.set_token(&token);
-                Ok(Some(tokens.all))
-            }
-            Ok(Err(error)) => Err(Error::Token(error)),
-            Err(_) => Err(Error::Panicked { thread: "token" }),
-        }
-    }
-
-    /// Registers the schema, or finds it: what goes before every message. `None`: stopped before it was known.
-    fn serializer(
-        &mut self,
-        settings: &Settings,
-        mut registry: RegistryClient,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        log::info!("{}", text::TESTING_REGISTRY);
-        let (answers_in, answers) = bounded(1);
-        let (canceller, stop) = (registry.canceller(), self.stop.clone());
-        self.registry = Some(Asking::begin("registry", canceller, move || {
-            let tested = registry.check(stop.receiver()).map(|()| None);
-            let is_well = tested.is_ok();
-            // Nobody waits any more once a stop has come.
-            if answers_in.send(tested).is_ok() && is_well {
-                let id = registry.schema_id(SCHEMA, stop.receiver()).map(Some);
-                let _ = answers_in.send(id);
-            }
-        })?);
-        loop {
-            let answer = select! {
-                recv(answers) -> answer => answer,
-                recv(self.stop.receiver()) -> _ => return Ok(None),
-            };
-            match answer {
-                Ok(Ok(None)) => {
-                    lines(Level::Info, [text::registry_verified("healthy")]);
-                    log::info!("{}", text::GENERATOR_INITIALIZED);
-                }
-                Ok(Ok(Some(id))) => {
-                    log::info!("{}", text::SERIALIZER_CREATED);
-                    log::debug!("Schema id {id} under subject {}", settings.registry.subject);
-                    return Ok(Some(prefix(id, MESSAGE_INDEXES)));
-                }
-                Ok(Err(RegistryError::Interrupted)) => return Ok(None),
-                Ok(Err(error)) => return Err(Error::Registry(error)),
-                Err(_) => return Err(Error::Panicked { thread: "registry" }),
-            }
-        }
-    }
-
-    /// Waits until the producer takes records, and sums repeated errors up meanwhile. `false`: stopped before that.
-    fn is_ready(
-        &self,
-        ready: &Receiver<usize>,
-        interval: Duration,
-        summed_up: &mut Instant,
-    ) -> bool {
-        loop {
-            select! {
-                recv(ready) -> partitions => return partitions.is_ok(),
-                recv(self.stop.receiver()) -> _ => return false,
-                default(interval.saturating_sub(summed_up.elapsed())) => {
-                    self.errors.flush(summed_up.elapsed());
-                    *summed_up = Instant::now();
-                }
-            }
         }
     }
 
@@ -319,7 +239,7 @@ impl Run {
         let schedule = Schedule::new(common.interval, start);
         let limits = limits(common, start);
         let step = generator::step_within(settings.kafka.linger);
-        let generator = spawn("generator", move || {
+        let generator = self.spawn("generator", move || {
             Generator {
                 schedule,
                 step,
@@ -336,8 +256,8 @@ impl Run {
             Level::Info,
             [text::loop_started(&duration::format(common.interval))],
         );
-        if let Some(manager) = &self.manager {
-            manager.ready();
+        if let Some(watchers) = &self.watchers {
+            watchers.ready();
         }
         let reporter = Reporter::start(
             Arc::clone(&self.stats),
@@ -356,6 +276,16 @@ impl Run {
                 .map_err(|_| Error::Panicked { thread: "stats" })
         });
         generated.and(reported)
+    }
+
+    /// Starts a thread whose breaking down ends the run.
+    fn spawn<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<T>, Error> {
+        let (threads, stop) = (self.threads.clone(), self.stop.clone());
+        spawn(name, move || threads.run(name, &stop, body))
     }
 
     fn tell_why(&self) {
@@ -378,6 +308,9 @@ impl Run {
         let outcome = join("producer", producer)?;
         self.errors.flush(summed_up.elapsed());
         self.unsent = outcome.unsent;
+        if let Some(watchers) = &self.watchers {
+            watchers.last_seen(outcome.status);
+        }
         if self.unsent > 0 {
             log::error!(
                 "❌ {} never sent before the end",
@@ -412,10 +345,10 @@ impl Run {
         // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
         let mut asked = Ok(());
         if self.stop.second_signal().is_none() {
-            let told = self.manager.take().map_or(Ok(()), ServiceManager::join);
+            let watched = self.watchers.take().map_or(Ok(()), Watchers::join);
             let token = self.token.take().map_or(Ok(()), TokenThread::join);
             let registry = self.registry.take().map_or(Ok(()), Asking::join);
-            asked = told.and(token).and(registry);
+            asked = watched.and(token).and(registry);
         }
         if let Err(error) = &asked {
             log::error!("❌ {error}");

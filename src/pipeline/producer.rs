@@ -5,6 +5,8 @@
 //! means that the generator is done; then the core is closed and drained, at most for the shutdown timeout, which counts from
 //! the stop. Invariant: every record that arrived in a chunk is acknowledged, failed or counted as unsent.
 
+mod told;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,16 +14,16 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
 use super::chunk::{Chunk, Place};
-use super::shutdown::{Stop, StopReason};
+use super::shutdown::Stop;
+use super::watch::{Inside, Question};
 use crate::crypto;
-use crate::kafka::client::{Action, Client, ConnectionId, Event, FatalError, Record};
+use crate::kafka::client::status::{FullBecause, Status};
+use crate::kafka::client::{Action, Client, ConnectionId, FatalError, Record};
 use crate::kafka::config::{ProducerConfig, Sasl};
 use crate::kafka::net::{Link, LinkConfig, LinkEvent};
 use crate::report::recovery::Recoveries;
 use crate::report::repeat::ErrorSummary;
-use crate::report::stats::Stats;
-use crate::report::text;
-use crate::report::time::now_ms;
+use crate::report::stats::{FullLimit, Stats};
 use crate::secret::Secret;
 
 /// Events of all links that may wait to be handled. A link that finds the channel full waits, and no other. It bounds how many
@@ -29,6 +31,9 @@ use crate::secret::Secret;
 const LINK_EVENTS_MAX: usize = 1024;
 /// Requests beside the Produce ones that one connection can have waiting: versions, authentication, metadata, producer id, topic.
 const CONTROL_REQUESTS_MAX: usize = 8;
+
+/// While the memory is full, the statistics learn so often for how long it has been.
+const FULL_TOLD: Duration = Duration::from_millis(100);
 
 /// How long it waits where no deadline is near: looking up once in so long costs nothing.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -45,6 +50,8 @@ pub(super) struct ProducerInputs {
     pub(super) ready: Sender<usize>,
     /// Tokens for OAUTHBEARER, each in place of the one before it; the first is there if there are any.
     pub(super) tokens: Receiver<Secret>,
+    /// What those who look want to know.
+    pub(super) questions: Receiver<Question>,
     pub(super) stop: Stop,
     pub(super) stats: Arc<Stats>,
     pub(super) errors: Arc<ErrorSummary>,
@@ -55,6 +62,8 @@ pub(super) struct ProducerInputs {
 pub(super) struct ProducerOutcome {
     /// Records that were generated and never sent.
     pub(super) unsent: u64,
+    /// The last that was known of the client.
+    pub(super) status: Status,
     /// Why it could not go on, if it could not.
     pub(super) fatal: Option<FatalError>,
 }
@@ -88,6 +97,7 @@ pub(super) fn run(inputs: ProducerInputs) -> ProducerOutcome {
         give_up_at: None,
         outcome: ProducerOutcome {
             unsent: 0,
+            status: Status::default(),
             fatal: None,
         },
         inputs,
@@ -162,12 +172,6 @@ impl Producer {
         }
     }
 
-    fn tell_recoveries(&mut self, now: Instant) {
-        if let Some(line) = self.recoveries.take(&self.inputs.config.topic, now) {
-            log::info!("{line}");
-        }
-    }
-
     fn act(&mut self, action: Action, now: Instant) {
         match action {
             Action::Connect {
@@ -230,62 +234,6 @@ impl Producer {
         join(ended);
     }
 
-    fn tell(&mut self, event: Event, now: Instant) {
-        let (stats, errors) = (&self.inputs.stats, &self.inputs.errors);
-        match event {
-            Event::Ready { partitions } => {
-                self.is_ready = true;
-                // Whoever waited may have gone since: then a stop is under way.
-                let _ = self.inputs.ready.send(partitions);
-            }
-            Event::Acknowledged { records, due } => {
-                stats.add_acknowledged(records as u64, now, now_ms());
-                stats.record_runs(due.iter().map(|&(due, count)| {
-                    let latency = now.saturating_duration_since(due);
-                    (
-                        u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
-                        u64::from(count),
-                    )
-                }));
-            }
-            Event::Failed { records, error } => {
-                stats.add_failed(records as u64);
-                errors.report(
-                    log::Level::Error,
-                    &error.trouble(),
-                    &format!("{} failed: {error}", text::records(records as u64)),
-                );
-            }
-            Event::Abandoned { unsent, unanswered } => {
-                self.outcome.unsent += unsent as u64;
-                stats.add_failed(unanswered as u64);
-                if unanswered > 0 {
-                    let message = format!(
-                        "{} sent and not acknowledged before the end",
-                        text::records(unanswered as u64)
-                    );
-                    errors.report(log::Level::Error, "unanswered", &message);
-                }
-            }
-            Event::Recovered {
-                partition,
-                after,
-                waited,
-                failed,
-            } => {
-                let (waited, failed) = (waited as u64, failed as u64);
-                self.recoveries.note(partition, after, waited, failed, now);
-            }
-            Event::Warning { kind, message } => {
-                errors.report(log::Level::Warn, &kind, &message);
-            }
-            Event::Fatal(error) => {
-                self.inputs.stop.stop(StopReason::Failed);
-                self.outcome.fatal = Some(error);
-            }
-        }
-    }
-
     /// Hands records to the core, until the chunk is empty or the core is full.
     fn push_chunk(&mut self, now: Instant) {
         let Some(Progress { chunk, next }) = &mut self.chunk else {
@@ -338,6 +286,8 @@ impl Producer {
         ];
         let until = deadlines.into_iter().flatten().min();
         let timeout = until.map_or(WAIT_MAX, |at| at.saturating_duration_since(now));
+        let full = self.client.full_because();
+        let timeout = full.map_or(timeout, |_| timeout.min(FULL_TOLD));
         select! {
             recv(self.events) -> event => if let Ok(event) = event {
                 self.handle(event);
@@ -350,9 +300,20 @@ impl Producer {
                 Ok(token) => self.client.set_token(token),
                 Err(_) => self.inputs.tokens = never(),
             },
+            recv(self.inputs.questions) -> question => match question {
+                Ok(question) => self.answer(&question),
+                Err(_) => self.inputs.questions = never(),
+            },
             recv(stop) -> _ => self.begin_stop(),
             recv(urgent) -> _ => self.give_up(),
             default(timeout) => {}
+        }
+        if let Some(because) = full {
+            let limit = match because {
+                FullBecause::MemoryIsSmall => FullLimit::Buffer,
+                FullBecause::BrokersAreSlow => FullLimit::Broker,
+            };
+            self.inputs.stats.add_buffer_full(limit, now.elapsed());
         }
     }
 
@@ -439,6 +400,7 @@ impl Producer {
         let now = Instant::now();
         self.settle(now);
         self.tell_recoveries(now);
+        self.outcome.status = self.client.status(now);
         let connections: Vec<ConnectionId> = self.links.keys().copied().collect();
         for connection in connections {
             self.part(connection);

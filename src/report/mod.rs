@@ -1,11 +1,17 @@
 //! What the user is told: counters, lines of text, the log, the statistics thread.
 
+pub mod failures;
 pub mod latency;
 pub mod log;
+pub mod metrics;
+pub mod process;
 pub mod recovery;
 pub mod repeat;
 pub mod reporter;
 pub mod snapshot;
 pub mod stats;
+pub mod status;
 pub mod text;
 pub mod time;
+pub mod troubles;
+pub mod view;

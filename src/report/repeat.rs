@@ -4,14 +4,15 @@
 //! would call the same trouble, so with the broker's address, but without the partition's number. The first
 //! of a kind is logged; those after it are counted until [`ErrorSummary::flush`] tells how many there were. A kind that an
 //! interval has not seen is forgotten, so that its next occurrence is news again. At most [`KINDS_MAX`] kinds are known.
-//! It reads no clock: who flushes says how long the interval was.
+//! Who flushes says how long the interval was. All of it is remembered for those who look, too ([`Troubles`]).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{Level, log};
 
 use super::text::rounded;
+use super::troubles::Troubles;
 
 /// Kinds of errors that are told apart; errors of any further kind are only counted, all together.
 pub const KINDS_MAX: usize = 32;
@@ -20,6 +21,7 @@ pub const KINDS_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub struct ErrorSummary {
     seen: Mutex<Seen>,
+    troubles: Troubles,
 }
 
 #[derive(Debug, Default)]
@@ -49,9 +51,15 @@ impl ErrorSummary {
 
     /// Something went wrong: logs it if it is news, else counts it. `message` is one line without a mark in front.
     pub fn report(&self, level: Level, kind: &str, message: &str) {
+        self.troubles.note(level, kind, message, Instant::now());
         if let Some(line) = self.note(level, kind, message) {
             log!(level, "{line}");
         }
+    }
+
+    /// What went wrong lately, and how often in all.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// Logs what has repeated since the last flush, `interval` ago.

@@ -4,10 +4,12 @@
 //! record; the latency histogram is locked once an acknowledged batch. Invariant of a finished run, checked by
 //! [`Ledger::adds_up`]: generated = acknowledged + failed + unsent. Nothing here is ever printed, and no clock is read.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::failures::{Failure, Failures};
 use super::latency::Latency;
 pub use super::latency::Percentiles;
 pub use super::snapshot::{Ledger, Snapshot};
@@ -23,6 +25,7 @@ pub struct Stats {
     generator: GeneratorCounters,
     producer: ProducerCounters,
     latency: Mutex<Latency>,
+    failures: Failures,
 }
 
 /// Two cache lines, because processors fetch them in pairs.
@@ -88,6 +91,7 @@ impl Stats {
                 full_for_broker_ns: AtomicU64::new(0),
             },
             latency: Mutex::new(Latency::new()?),
+            failures: Failures::default(),
         })
     }
 
@@ -95,6 +99,11 @@ impl Stats {
     pub fn begin(&self, now: Instant) {
         // A second time changes nothing.
         let _ = self.begun.set(now);
+    }
+
+    /// Whether the first message was due.
+    pub fn has_begun(&self) -> bool {
+        self.begun.get().is_some()
     }
 
     /// When the run began.
@@ -165,8 +174,14 @@ impl Stats {
     }
 
     /// `records` more were given up because of an error.
-    pub fn add_failed(&self, records: u64) {
+    pub fn add_failed(&self, records: u64, failure: Failure) {
         self.producer.failed.fetch_add(records, Relaxed);
+        self.failures.add(failure, records);
+    }
+
+    /// Records that were given up, by what was wrong.
+    pub fn failures(&self) -> BTreeMap<Failure, u64> {
+        self.failures.all()
     }
 
     /// `records` are sent and not answered at the moment.
@@ -284,6 +299,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn timed_out() -> Failure {
+        Failure {
+            kind: "delivery_timeout",
+            code: None,
+        }
+    }
+
     #[test]
     fn a_snapshot_shows_what_was_counted() {
         let start = Instant::now();
@@ -296,7 +318,7 @@ mod tests {
         stats.add_buffer_full(FullLimit::Buffer, SECOND / 2);
         stats.add_buffer_full(FullLimit::Broker, SECOND / 4);
         stats.add_buffer_full(FullLimit::Broker, SECOND / 4);
-        stats.add_failed(1);
+        stats.add_failed(1, timed_out());
         stats.add_serialization_errors(2);
         stats.set_in_flight(3);
         stats.set_schedule(5, Some(start + 8 * SECOND));
@@ -392,7 +414,7 @@ mod tests {
         let stats = Stats::new(Instant::now()).unwrap();
         stats.add_generated(25, 0);
         stats.add_acknowledged(22, stats.start(), 0);
-        stats.add_failed(2);
+        stats.add_failed(2, timed_out());
         let ledger = stats.ledger(1);
         assert!(ledger.adds_up() && !ledger.all_delivered());
         assert_eq!(

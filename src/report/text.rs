@@ -5,6 +5,7 @@
 //! the settings write them.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::stats::{Ledger, Percentiles, Snapshot};
@@ -69,6 +70,11 @@ pub fn configuration(cluster: &str, topic: &str, interval: &str, registry: &str)
 /// Which shoes they will be: with both numbers the same run can be made again.
 pub fn seed(seed: u64, instance_id: u16) -> String {
     format!("   🎲 Seed: {seed}, instance {instance_id}")
+}
+
+/// Where those may look who want to.
+pub fn metrics_at(address: SocketAddr) -> String {
+    format!("   🩺 Metrics: http://{address}/metrics (page: http://{address}/)")
 }
 
 /// The registry answered; `status` is one word.

@@ -110,6 +110,17 @@ pub struct Settings {
     pub registry: RegistryConfig,
 }
 
+impl Settings {
+    /// The configured servers, as the user gave them.
+    pub fn cluster(&self) -> String {
+        let servers = self.kafka.bootstrap_servers.iter();
+        servers
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+}
+
 /// What every mode that generates shoes needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Common {

@@ -64,7 +64,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),
-    ("src/report", &["report", "settings", "foreign"]),
+    (
+        "src/report",
+        &["report", "kafka::client::status", "settings", "foreign"],
+    ),
     ("src/monitor", &["monitor", "kafka::config"]),
     (
         "src/pipeline",

@@ -47,10 +47,12 @@ const PANICS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!("];
 /// Where the wall clock is read.
 const WALL_CLOCK: &str = "src/report/time.rs";
 
-/// And for what: records' timestamps, when the last one was acknowledged, the time of a line. Nothing waits by it.
+/// And for what: records' timestamps, when the last one was acknowledged, when the process began, the time of a line. Nothing waits
+/// by it.
 const WALL_CLOCK_READERS: &[&str] = &[
     "src/pipeline/generator.rs",
-    "src/pipeline/producer.rs",
+    "src/pipeline/producer/told.rs",
+    "src/pipeline/watchers.rs",
     "src/report/log.rs",
     WALL_CLOCK,
 ];

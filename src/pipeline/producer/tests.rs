@@ -60,6 +60,7 @@ fn what_has_lingered_leaves_though_another_chunk_is_always_ready() {
         empties,
         ready,
         tokens: never(),
+        questions: never(),
         stop: Stop::new(),
         stats: Arc::new(Stats::new(due).unwrap()),
         errors: Arc::new(ErrorSummary::new()),

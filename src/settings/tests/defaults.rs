@@ -315,9 +315,9 @@ fn the_example_env_file_is_the_tables() {
     );
     let uncommented: String = example
         .lines()
-        .map(|line| {
+        .flat_map(|line| {
             let assignment = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
-            format!("{}\n", assignment.unwrap_or(line))
+            [assignment.unwrap_or(line), "\n"]
         })
         .collect();
     let directory = Directory::new().with(".env", uncommented);

@@ -1,0 +1,148 @@
+//! Who looks at a run from outside: the monitor's server and a service manager's watchdog, each only where it is wanted.
+//!
+//! Both are there from before the first connection until after the books are closed, so that a start that takes long and a shutdown
+//! can be seen too.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use log::Level;
+
+use super::notify::ServiceManager;
+use super::shutdown::Stop;
+use super::threads::Threads;
+use super::watch::{Question, Watch};
+use crate::error::Error;
+use crate::kafka::client::status::Status;
+use crate::monitor::{Server, Shown, Verdict};
+use crate::report::log::lines;
+use crate::report::repeat::ErrorSummary;
+use crate::report::stats::Stats;
+use crate::report::text;
+use crate::report::time::now_ms;
+use crate::report::view::{Facts, Readiness};
+use crate::settings::Settings;
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Watchers {
+    watch: Arc<Watch>,
+    server: Option<Server>,
+    manager: Option<ServiceManager>,
+}
+
+impl Watchers {
+    /// Lets them look from now on. The second is where the producer thread finds their questions.
+    ///
+    /// # Errors
+    /// `METRICS_LISTEN` cannot be listened on.
+    pub(super) fn start(
+        settings: &Settings,
+        seed: u64,
+        stop: &Stop,
+        stats: &Arc<Stats>,
+        errors: &Arc<ErrorSummary>,
+        threads: &Threads,
+    ) -> Result<(Self, Receiver<Question>), Error> {
+        let (watch, questions) = Watch::new(
+            facts(settings, seed),
+            stop.clone(),
+            Arc::clone(stats),
+            Arc::clone(errors),
+            threads.clone(),
+        );
+        let watch = Arc::new(watch);
+        let server = serve(settings, &watch)?;
+        let watched = Arc::clone(&watch);
+        let manager =
+            ServiceManager::start(stop, stats, settings.common.shutdown_timeout, move || {
+                watched.health().is_ok()
+            });
+        let watchers = Self {
+            watch,
+            server,
+            manager,
+        };
+        Ok((watchers, questions))
+    }
+
+    /// Records are produced from now on.
+    pub(super) fn ready(&self) {
+        if let Some(manager) = &self.manager {
+            manager.ready();
+        }
+    }
+
+    /// The producer thread has ended, and this is the last that it knew.
+    pub(super) fn last_seen(&self, client: Status) {
+        self.watch.last_seen(client);
+    }
+
+    /// The books are closed: nobody looks any more.
+    ///
+    /// # Errors
+    /// A thread panicked.
+    pub(super) fn join(self) -> Result<(), Error> {
+        self.watch.end();
+        let told = self.manager.map_or(Ok(()), ServiceManager::join);
+        if let Some(server) = self.server {
+            server.join();
+        }
+        told
+    }
+}
+
+fn serve(settings: &Settings, watch: &Arc<Watch>) -> Result<Option<Server>, Error> {
+    let Some(address) = &settings.common.metrics_listen else {
+        return Ok(None);
+    };
+    let shown: Arc<dyn Shown> = Arc::clone(watch) as Arc<dyn Shown>;
+    let server = Server::start(address, shown).map_err(|error| Error::Listen {
+        address: address.clone(),
+        error,
+    })?;
+    lines(Level::Info, [text::metrics_at(server.address())]);
+    Ok(Some(server))
+}
+
+fn facts(settings: &Settings, seed: u64) -> Facts {
+    let (common, kafka) = (&settings.common, &settings.kafka);
+    Facts {
+        cluster: settings.cluster(),
+        topic: kafka.topic.clone(),
+        registry: settings.registry.urls.join(","),
+        seed,
+        instance_id: common.instance_id,
+        started_ms: now_ms(),
+        interval: common.interval,
+        count_limit: common.count,
+        duration_limit: common.duration,
+        buffer_limit: kafka.buffer_memory,
+    }
+}
+
+impl Shown for Watch {
+    fn metrics(&self) -> String {
+        self.metrics()
+    }
+
+    fn status(&self) -> String {
+        self.status()
+    }
+
+    fn health(&self) -> Verdict {
+        let health = self.health();
+        Verdict {
+            good: health.is_ok(),
+            text: health.err().unwrap_or_else(|| "the threads run".to_owned()),
+        }
+    }
+
+    fn readiness(&self) -> Verdict {
+        let Readiness { ready, reason } = self.readiness();
+        Verdict {
+            good: ready,
+            text: reason,
+        }
+    }
+}

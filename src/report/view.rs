@@ -1,0 +1,173 @@
+//! Everything that there is to see of a run at one moment: what `/metrics`, `/status` and the page show.
+//!
+//! Plain data, gathered when someone asks. Nothing here reads a clock or asks anybody.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::failures::Failure;
+use super::process::Process;
+use super::stats::Snapshot;
+use super::text::rounded;
+use super::troubles::Trouble;
+use crate::kafka::client::status::Status;
+
+/// Without an acknowledgement for so long, or for three intervals if that is longer, nothing is being produced.
+pub const QUIET: Duration = Duration::from_secs(30);
+
+/// What does not change while it runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Where it produces to, as the user gave it.
+    pub cluster: String,
+    /// The topic.
+    pub topic: String,
+    /// The registry, as the user gave it, without credentials.
+    pub registry: String,
+    /// Of the shoes.
+    pub seed: u64,
+    /// Which of several producers.
+    pub instance_id: u16,
+    /// When the process began, in milliseconds since 1970.
+    pub started_ms: i64,
+    /// Time between messages; zero: full speed.
+    pub interval: Duration,
+    /// After how many messages it ends.
+    pub count_limit: Option<u64>,
+    /// After how long it ends.
+    pub duration_limit: Option<Duration>,
+    /// `KAFKA_BUFFER_MEMORY`, in bytes.
+    pub buffer_limit: usize,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Registry, brokers and topic are still being looked for.
+    Starting,
+    /// The loop runs.
+    Producing,
+    /// What is generated is being delivered.
+    Stopping,
+    /// The books are closed.
+    Ended,
+}
+
+impl State {
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Producing => "producing",
+            State::Stopping => "stopping",
+            State::Ended => "ended",
+        }
+    }
+}
+
+/// Whether it produces, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// It does.
+    pub ready: bool,
+    /// One line.
+    pub reason: String,
+}
+
+impl Readiness {
+    /// `acknowledged`: how long ago a message was acknowledged, if one ever was.
+    pub fn of(state: State, acknowledged: Option<Duration>, interval: Duration) -> Self {
+        let (ready, reason) = match (state, acknowledged) {
+            (State::Stopping | State::Ended, _) => (false, "the run is stopping".to_owned()),
+            (State::Starting, _) => (
+                false,
+                "registry and brokers are being looked for".to_owned(),
+            ),
+            (State::Producing, None) => (false, "no message was acknowledged yet".to_owned()),
+            (State::Producing, Some(ago)) => {
+                let reason = format!("the last message was acknowledged {} ago", rounded(ago));
+                (ago <= QUIET.max(interval.saturating_mul(3)), reason)
+            }
+        };
+        Self { ready, reason }
+    }
+}
+
+/// Acknowledgement latencies of the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// How many records took at most [`super::metrics::LATENCY_BOUNDS_US`], bound by bound.
+    pub at_most: Vec<u64>,
+    /// How many there are.
+    pub count: u64,
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// What does not change.
+    pub facts: &'a Facts,
+    /// How far it is.
+    pub state: State,
+    /// Whether it produces.
+    pub readiness: Readiness,
+    /// Since the process began.
+    pub uptime: Duration,
+    /// The counters of the run.
+    pub counts: Snapshot,
+    /// Records that were given up, by reason.
+    pub failures: BTreeMap<Failure, u64>,
+    /// How long acknowledgements took.
+    pub latencies: Latencies,
+    /// What keeps it from its schedule, if it is behind.
+    pub limited_by: Option<&'static str>,
+    /// The Kafka client.
+    pub client: Status,
+    /// Chunks between the generator and the producer.
+    pub channel_chunks: usize,
+    /// What went wrong lately, the newest first.
+    pub troubles: Vec<Trouble>,
+    /// Warnings since the start.
+    pub warnings: u64,
+    /// Errors since the start.
+    pub errors: u64,
+    /// What the system says.
+    pub process: Option<Process>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_run_is_ready_while_a_message_was_acknowledged_within_three_intervals_or_half_a_minute() {
+        for (interval, ago, ready) in [
+            (1, 0, true),
+            (1, 30, true),
+            (1, 31, false),
+            (0, 31, false),
+            (3600, 3 * 3600, true),
+            (3600, 3 * 3600 + 1, false),
+        ] {
+            let interval = interval * SECOND;
+            let readiness = Readiness::of(State::Producing, Some(ago * SECOND), interval);
+            assert_eq!(readiness.ready, ready, "{interval:?} {ago}");
+        }
+        let longest = Readiness::of(State::Producing, Some(Duration::MAX), Duration::MAX);
+        assert!(longest.ready);
+        for (state, ago) in [
+            (State::Starting, None),
+            (State::Producing, None),
+            (State::Stopping, Some(Duration::ZERO)),
+            (State::Ended, Some(Duration::ZERO)),
+        ] {
+            assert!(!Readiness::of(state, ago, SECOND).ready, "{state:?}");
+        }
+        let told = Readiness::of(State::Producing, Some(45 * SECOND), SECOND).reason;
+        assert_eq!(told, "the last message was acknowledged 45s ago");
+    }
+}
