@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use continuous_producer::check;
 use continuous_producer::error::Exit;
 use continuous_producer::pipeline;
-use continuous_producer::report;
-use continuous_producer::settings::{self, Command, Common, SettingsErrors};
+use continuous_producer::report::{self, ledger_file};
+use continuous_producer::settings::{self, Command, Common, SettingError, SettingsErrors};
 
 fn main() -> ExitCode {
     ExitCode::from(exit().code())
@@ -22,10 +22,16 @@ fn exit() -> Exit {
     };
     match loaded.command {
         Command::Run(settings) => {
+            if let Some(refused) = refuse_ledger_file(&settings.common, &loaded.warnings) {
+                return refused;
+            }
             start_logging(&settings.common);
             pipeline::run(&settings, &loaded.warnings)
         }
         Command::Check(settings) => {
+            if let Some(refused) = refuse_ledger_file(&settings.common, &loaded.warnings) {
+                return refused;
+            }
             start_logging(&settings.common);
             warn(&loaded.warnings);
             check::run(&settings)
@@ -44,6 +50,15 @@ fn exit() -> Exit {
         }
         Command::Help(text) | Command::Version(text) => print(&text),
     }
+}
+
+/// The settings only name the file; whether it can be written is found out before anything else is tried.
+fn refuse_ledger_file(common: &Common, warnings: &[String]) -> Option<Exit> {
+    let path = common.ledger_file.as_deref()?;
+    let error = ledger_file::check(path).err()?;
+    let subject = format!("LEDGER_FILE={}", path.display());
+    let mistake = SettingError::new(subject, error.to_string());
+    Some(usage(&SettingsErrors(vec![mistake]), warnings))
 }
 
 fn start_logging(common: &Common) {

@@ -10,6 +10,7 @@ mod asking;
 pub mod chunk;
 pub mod dry_run;
 pub mod generator;
+mod ledger;
 mod notify;
 mod producer;
 pub mod schedule;
@@ -44,6 +45,7 @@ use crate::shoe::ShoeGenerator;
 use asking::Asking;
 use chunk::{Chunk, ChunkRing};
 use generator::{Generator, Limits};
+use ledger::{Ended, LedgerFile};
 use producer::{ProducerInputs, ProducerOutcome};
 use schedule::Schedule;
 use shutdown::{SignalThread, Stop, StopReason};
@@ -74,14 +76,16 @@ where
     for warning in warnings {
         log::warn!("⚠️ {warning}");
     }
+    let seed = seed(&settings.common);
+    let mut file = LedgerFile::begin(settings, seed);
     let mut run = match Run::begin() {
         Ok(run) => run,
         Err(error) => {
             log::error!("❌ {error}");
-            return Exit::Incomplete;
+            file.note(&error);
+            return file.end(Exit::Incomplete, None);
         }
     };
-    let seed = seed(&settings.common);
     describe(settings, seed);
     let source = |prefix| {
         let generator = ShoeGenerator::new(seed, settings.common.instance_id);
@@ -92,9 +96,10 @@ where
         .and_then(|questions| run.produce(settings, source, questions));
     if let Err(error) = produced {
         run.stop.stop(StopReason::Failed);
+        file.note(&error);
         run.failed(&error);
     }
-    run.end()
+    run.end(file)
 }
 
 fn describe(settings: &Settings, seed: u64) {
@@ -324,7 +329,7 @@ impl Run {
     }
 
     /// The last lines, and how the process ends.
-    fn end(mut self) -> Exit {
+    fn end(mut self, mut file: LedgerFile) -> Exit {
         if self.signals.join().is_err() {
             self.failed = true;
             log::error!("❌ {}", Error::Panicked { thread: "signals" });
@@ -338,10 +343,8 @@ impl Run {
         if delivered {
             lines(Level::Info, text::CLOSED);
         }
-        books(text::final_statistics(
-            &self.stats.total(Instant::now()),
-            &ledger,
-        ));
+        let total = self.stats.total(Instant::now());
+        books(text::final_statistics(&total, &ledger));
         // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
         let mut asked = Ok(());
         if self.stop.second_signal().is_none() {
@@ -351,13 +354,21 @@ impl Run {
             asked = watched.and(token).and(registry);
         }
         if let Err(error) = &asked {
+            file.note(error);
             log::error!("❌ {error}");
         }
-        match self.stop.second_signal() {
+        let exit = match self.stop.second_signal() {
             Some(signal) => Exit::Signal(signal.exit_code()),
             None if delivered && asked.is_ok() => Exit::Delivered,
             None => Exit::Incomplete,
-        }
+        };
+        let ended = self.stop.reason().map(|reason| Ended {
+            reason,
+            total,
+            ledger,
+            failures: self.stats.failures(),
+        });
+        file.end(exit, ended)
     }
 }
 

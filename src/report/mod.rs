@@ -2,6 +2,7 @@
 
 pub mod failures;
 pub mod latency;
+pub mod ledger_file;
 pub mod log;
 pub mod metrics;
 pub mod process;

@@ -68,7 +68,7 @@ impl Snapshot {
 }
 
 /// Where every generated record went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Handed over by the generator.
     pub generated: u64,

@@ -3,6 +3,8 @@
 //! Invariant: only called where no mistake was found, so that every value is there and agrees with the others; `None` means
 //! that one is missing all the same, which [`super::load`] reports as a defect. Nothing is checked or parsed here.
 
+use std::path::PathBuf;
+
 use super::choice::{Choice, Mechanism};
 use super::meaning::Resolved;
 use super::setting::Id;
@@ -40,6 +42,7 @@ impl Resolved {
                 Some(Value::Servers(addresses)) => addresses.first().cloned(),
                 _ => None,
             },
+            ledger_file: self.text(Id::LedgerFile).map(PathBuf::from),
         })
     }
 

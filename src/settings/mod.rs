@@ -41,7 +41,7 @@ pub mod value;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{SettingError, SettingsErrors};
@@ -144,6 +144,8 @@ pub struct Common {
     pub shutdown_timeout: Duration,
     /// Where metrics, health and the page are served; port 0: any that is free.
     pub metrics_listen: Option<HostPort>,
+    /// Where the summary of the run is written at its end.
+    pub ledger_file: Option<PathBuf>,
 }
 
 /// The shape of a log line.
@@ -194,7 +196,7 @@ pub fn load(
     );
     let mut resolved = Resolved::new(&sources);
     if typed.dry_run {
-        resolved.warn_of_flags_without_effect("--dry-run", &[Id::MetricsListen]);
+        resolved.warn_of_flags_without_effect("--dry-run", &[Id::MetricsListen, Id::LedgerFile]);
     } else if typed.check {
         resolved.warn_of_flags_without_effect("--check", &[Id::MetricsListen]);
     }

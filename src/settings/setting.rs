@@ -22,6 +22,7 @@ pub enum Id {
     StatsInterval,
     ShutdownTimeout,
     MetricsListen,
+    LedgerFile,
     BootstrapServers,
     Topic,
     ApiKey,

@@ -37,7 +37,7 @@ const fn span(min_ms: u64, max_ms: u64) -> Kind {
 }
 
 /// Every setting, in the order in which it is shown.
-pub static TABLE: [Setting; 42] = [
+pub static TABLE: [Setting; 43] = [
     row(Id::Interval, Group::Messages, "MESSAGE_INTERVAL", span(0, YEAR_MS))
         .flag("interval", "TIME")
         .default("1s")
@@ -97,6 +97,13 @@ pub static TABLE: [Setting; 42] = [
         .means(
             "serve metrics, health, a page",
             "`host:port` of `/metrics` (Prometheus), `/healthz`, `/readyz`, `/status` and a page at `/`; port 9400 where none is given",
+        ),
+    row(Id::LedgerFile, Group::Running, "LEDGER_FILE", Kind::Path)
+        .flag("ledger-file", "FILE")
+        .without("off", "ledger.json")
+        .means(
+            "JSON summary at the end",
+            "file that a JSON summary of the run is written to when it ends, as a whole or not at all",
         ),
     row(Id::BootstrapServers, Group::Cluster, "KAFKA_BOOTSTRAP_SERVERS", Kind::Servers)
         .flag("bootstrap-servers", "LIST")

@@ -80,6 +80,7 @@ fn every_default_is_the_documented_one() {
         ("STATS_INTERVAL", "10s default"),
         ("SHUTDOWN_TIMEOUT", "30s default"),
         ("METRICS_LISTEN", "(off) default"),
+        ("LEDGER_FILE", "(off) default"),
         ("KAFKA_BOOTSTRAP_SERVERS", "(required, not set) -"),
         ("KAFKA_TOPIC", "js_shoe default"),
         ("KAFKA_API_KEY", "(none) default"),
@@ -124,7 +125,7 @@ fn every_default_is_the_documented_one() {
     ] {
         let (text, mistakes) = config(&Directory::new(), "", &[]);
         assert_eq!(row(&text, variable), default, "{variable}");
-        assert_eq!(text.lines().count(), 42);
+        assert_eq!(text.lines().count(), 43);
         assert!(
             mistakes.is_empty(),
             "what is missing is shown, not complained about"
@@ -155,6 +156,7 @@ fn the_defaults_make_these_settings() {
             stats_interval: Some(Duration::from_secs(10)),
             shutdown_timeout: Duration::from_secs(30),
             metrics_listen: None,
+            ledger_file: None,
         }
     );
     assert_eq!(
@@ -192,7 +194,8 @@ fn the_defaults_make_these_settings() {
 fn every_setting_reaches_its_field() {
     let settings = run(
         "--interval 0 --count 7 --duration 1h --seed 18446744073709551615 --instance-id 65535 --log-level debug \
-         --log-format json --stats-interval 0 --shutdown-timeout 0 --metrics-listen [::1]:0 --topic t --acks 1 --compression zstd --linger 1s --key none",
+         --log-format json --stats-interval 0 --shutdown-timeout 0 --metrics-listen [::1]:0 \
+         --ledger-file folder/ledger.json --topic t --acks 1 --compression zstd --linger 1s --key none",
         &[
             ("KAFKA_BATCH_SIZE", "16KiB"),
             ("KAFKA_MAX_IN_FLIGHT", "100"),
@@ -226,6 +229,10 @@ fn every_setting_reaches_its_field() {
         (log::LevelFilter::Debug, Some(LogFormat::Json))
     );
     assert_eq!(common.shutdown_timeout, Duration::ZERO);
+    assert_eq!(
+        common.ledger_file,
+        Some(PathBuf::from("folder/ledger.json"))
+    );
     assert_eq!(
         common.metrics_listen,
         Some(HostPort {
@@ -313,14 +320,14 @@ fn the_example_env_file_is_the_tables() {
         file == example,
         "this belongs into .env.example:\n{example}"
     );
-    let uncommented: String = example
+    let uncommented: Vec<_> = example
         .lines()
-        .flat_map(|line| {
+        .map(|line| {
             let assignment = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
-            [assignment.unwrap_or(line), "\n"]
+            assignment.unwrap_or(line)
         })
         .collect();
-    let directory = Directory::new().with(".env", uncommented);
+    let directory = Directory::new().with(".env", uncommented.join("\n"));
     let loaded = directory.load("", &[]).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert!(matches!(loaded.command, Command::Run(_)));

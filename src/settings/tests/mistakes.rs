@@ -161,15 +161,24 @@ fn an_address_to_listen_on_that_leaves_the_host_out_is_refused_with_what_was_mea
 
 #[test]
 fn a_flag_that_does_nothing_in_a_mode_is_warned_about_and_a_variable_is_not() {
-    for (mode, does_nothing) in [("--dry-run", true), ("--check", true), ("", false)] {
+    let modes: [(&str, &[&str]); 3] = [
+        ("--dry-run", &["--metrics-listen", "--ledger-file"]),
+        ("--check", &["--metrics-listen"]),
+        ("", &[]),
+    ];
+    for (mode, without_effect) in modes {
         let warnings = |args: &str, environment: &[(&str, &str)]| {
             let args = format!("{REQUIRED} {mode} {args}");
             Directory::new().load(&args, environment).unwrap().warnings
         };
-        let told = format!("--metrics-listen: does nothing with {mode}");
-        let told = Vec::from_iter(does_nothing.then_some(told));
-        assert_eq!(warnings("--metrics-listen h:1", &[]), told);
-        assert!(warnings("", &[("METRICS_LISTEN", "h:1")]).is_empty());
+        let told = without_effect.iter();
+        let told: Vec<_> = told
+            .map(|flag| format!("{flag}: does nothing with {mode}"))
+            .collect();
+        let given = warnings("--metrics-listen h:1 --ledger-file f", &[]);
+        assert_eq!(given, told);
+        let variables = [("METRICS_LISTEN", "h:1"), ("LEDGER_FILE", "f")];
+        assert!(warnings("", &variables).is_empty());
     }
 }
 
