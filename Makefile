@@ -56,6 +56,10 @@ planted: ## Plant defects in a copy of the client, one by one, and demand that t
 test-kafka: build ## Test against real Apache Kafka and a registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run cases $(KAFKA_RELEASE) $(CASES)
 
+.PHONY: test-page
+test-page: ## Test the page of a run in a headless Chromium; pictures in target/page (Chromium, Python 3)
+	@tests/page/run
+
 chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze" (as test-kafka; root for networks)
 	@tests/kafka/run chaos $(KAFKA_RELEASE) $(CHAOS_OPTIONS) $(FAULTS)
 

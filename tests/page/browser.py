@@ -29,17 +29,17 @@ class Browser:
 
     def __init__(self, path: str) -> None:
         self.profile = tempfile.mkdtemp(prefix="page-")
-        hear, told = os.pipe()
-        self.read, self.write = (said := os.pipe())[0], told
+        hears, self.write = os.pipe()
+        self.read, says = os.pipe()
         flags = [*FLAGS, f"--user-data-dir={self.profile}", "--remote-debugging-pipe"]
         if os.getuid() == 0:
             flags.append("--no-sandbox")
         # The browser reads at 3 and writes at 4.
         self.process = subprocess.Popen(
-            ["bash", "-c", f'exec "$0" "$@" 3<&{hear} 4>&{said[1]}', path, *flags, "about:blank"],
-            pass_fds=(hear, said[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(hear)
-        os.close(said[1])
+            ["bash", "-c", f'exec "$0" "$@" 3<&{hears} 4>&{says}', path, *flags, "about:blank"],
+            pass_fds=(hears, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(hears)
+        os.close(says)
         self.numbers = itertools.count(1)
         self.received = b""
         self.events: list[dict] = []
@@ -106,7 +106,8 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
                     {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"}]
         self.call("Emulation.setEmulatedMedia", features=features)
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                  mobile=width < 600)
 
     def open(self, url: str) -> None:
         """What was seen of other pages is forgotten."""
@@ -115,7 +116,7 @@ class Browser:
         self.call("Page.navigate", url=url)
 
     def pass_time(self, seconds: float) -> None:
-        """By the page's clock, which stands still else, and while it waits for an answer. Once called, it is no real one."""
+        """By the page's clock, which stands still else, and while the page waits for an answer."""
         self.call("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending", budget=seconds * 1000)
         self.wait_for("Emulation.virtualTimeBudgetExpired")
 
@@ -130,6 +131,10 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
                       **({"text": text} if text and kind == "keyDown" else {}))
+
+    def move_to(self, x: float, y: float) -> None:
+        """The mouse."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def shoot(self, path: Path, *, whole: bool = True) -> None:
         """A picture of the page, down to its end if `whole`."""
@@ -154,11 +159,15 @@ class Browser:
         return found
 
     def requested(self) -> list[str]:
-        return [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        sent = [event["params"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        return [params["request"]["url"] for params in sent]
 
     def headers_of(self, url: str) -> dict[str, str]:
         """Of the first answer from there."""
         for event in self.events:
-            if event.get("method") == "Network.responseReceived" and event["params"]["response"]["url"] == url:
-                return {name.lower(): value for name, value in event["params"]["response"]["headers"].items()}
+            if event.get("method") != "Network.responseReceived":
+                continue
+            response = event["params"]["response"]
+            if response["url"] == url:
+                return {name.lower(): value for name, value in response["headers"].items()}
         raise Trouble(f"no answer from {url}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from browser import Browser
 from fake import HOSTILE, OUTAGE, PAGE, Run, Server
 
+LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 360, "height": 780}}
 TAB, ENTER = ("Tab", 9), ("Enter", 13, "\r")
 
 
@@ -41,12 +42,14 @@ def shown(browser: Browser, selector: str) -> bool:
 
 def card(browser: Browser, heading: str) -> list[str]:
     """The number and what is said below it."""
-    return browser.ask(f"""[...document.querySelectorAll('.card')].find((card) => card.children[0].textContent === {heading!r})
-        ?.querySelectorAll('dd:not(.fill)').values().map((dd) => dd.textContent).toArray()""")
+    return browser.ask(f"""[...document.querySelectorAll('.card')]
+        .find((card) => card.children[0].textContent === {heading!r})
+        .querySelectorAll('dd:not(.fill)').values().map((dd) => dd.textContent).toArray()""")
 
 
 def rows(browser: Browser, table: str) -> list[list[str]]:
-    return browser.ask(f"[...document.querySelectorAll('#{table} tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
+    return browser.ask(f"""[...document.querySelectorAll('#{table} tbody tr')]
+        .map((row) => [...row.children].map((cell) => cell.textContent))""")
 
 
 def stays_at_home(browser: Browser, url: str) -> None:
@@ -69,7 +72,7 @@ def shows_a_run(browser: Browser) -> None:
         number = card(browser, heading)[0]
         assert any(digit.isdigit() for digit in number), f"{heading}: {number}"
     assert rows(browser, "brokers") and rows(browser, "partitions")
-    labels = browser.ask("[...document.querySelectorAll('svg[role=img]')].map((chart) => chart.getAttribute('aria-label'))")
+    labels = browser.ask("[...document.querySelectorAll('svg[role=img]')].map((svg) => svg.getAttribute('aria-label'))")
     equal(len(labels), 4)
     assert "now" in labels[0], labels[0]
 
@@ -88,9 +91,8 @@ def numbers_are_those_of_the_run(stage: Stage) -> None:
     stays_at_home(browser, stage.server.url)
 
 
-def the_page_is_the_same_in_light_and_dark_and_on_a_phone(stage: Stage) -> None:
-    for name, look in {"light": {}, "dark": {"dark": True}, "phone": {"width": 360, "height": 780},
-                       "phone-dark": {"width": 320, "height": 700, "dark": True}}.items():
+def the_page_is_whole_in_light_and_dark_and_on_a_phone(stage: Stage) -> None:
+    for name, look in {**LOOKS, "phone-dark": {"width": 320, "height": 700, "dark": True}}.items():
         stage.open(Run(story=True), 270, **look)
         fits(stage.browser)
         stage.shoot(name)
@@ -98,7 +100,7 @@ def the_page_is_the_same_in_light_and_dark_and_on_a_phone(stage: Stage) -> None:
 
 
 def an_incident_can_be_seen(stage: Stage) -> None:
-    for name, look in {"incident-light": {}, "incident-dark": {"dark": True}, "incident-phone": {"width": 360, "height": 780}}.items():
+    for name, look in LOOKS.items():
         stage.open(Run(story=True), OUTAGE.stop - 3, **look)
         browser = stage.browser
         equal(text(browser, "#state span:last-child"), "Not delivering")
@@ -109,14 +111,15 @@ def an_incident_can_be_seen(stage: Stage) -> None:
         assert all("out of reach, for 3" in row[5] for row in troubled), troubled
         equal(rows(browser, "brokers")[1][2:], ["✕ disconnected", "0", "connection refused (os error 111)"])
         fits(browser)
-        stage.shoot(name)
+        stage.shoot(f"incident-{name}")
 
 
 def foreign_text_stays_text(stage: Stage) -> None:
     broker = {"id": 1, "address": HOSTILE, "state": HOSTILE, "requests_in_flight": 1, "failure": HOSTILE}
-    partition = {"partition": 0, "leader": 1, "waiting": 0, "in_flight": 0, "acknowledged": 1, "trouble": HOSTILE, "trouble_seconds": 1}
-    stage.open(Run(topic=HOSTILE, cluster=HOSTILE, registry=HOSTILE, seed=HOSTILE, version=HOSTILE, ready=False, ready_reason=HOSTILE,
-                   brokers=[broker], partitions=[partition], limited_by=HOSTILE,
+    partition = {"partition": 0, "leader": 1, "waiting": 0, "in_flight": 0, "acknowledged": 1, "trouble": HOSTILE,
+                 "trouble_seconds": 1}
+    stage.open(Run(topic=HOSTILE, cluster=HOSTILE, registry=HOSTILE, seed=HOSTILE, version=HOSTILE, ready=False,
+                   ready_reason=HOSTILE, brokers=[broker], partitions=[partition], limited_by=HOSTILE,
                    failures=[{"error": HOSTILE, "code": HOSTILE, "messages": 1}],
                    warnings=[{"level": "warn", "message": HOSTILE, "count": 2, "age_seconds": 1}]), 5)
     browser = stage.browser
@@ -168,10 +171,26 @@ def the_keyboard_reaches_what_there_is(stage: Stage) -> None:
     equal(text(browser, "#pause"), "Pause")
 
 
+def the_mouse_reads_a_chart(stage: Stage) -> None:
+    stage.open(Run(story=True), OUTAGE.start + 60)
+    browser = stage.browser
+    equal(text(browser, "#charts .key"), "Rate 20,000 /s")
+    # 45 seconds before the end of five minutes.
+    box = browser.ask("document.querySelector('#charts svg').getBoundingClientRect().toJSON()")
+    browser.move_to(box["x"] + 54 + (box["width"] - 62) * 0.85, box["y"] + 50)
+    equal(text(browser, "#charts .key"), "Rate 13,333 /s")
+    equal(browser.ask("document.querySelectorAll('.cross').length"), 4)
+    browser.shoot(stage.pictures / "pointed.png", whole=False)
+    browser.move_to(1, 1)
+    equal(text(browser, "#charts .key"), "Rate 20,000 /s")
+    equal(browser.ask("document.querySelectorAll('.cross').length"), 0)
+
+
 def what_is_announced_is_only_what_changes(stage: Stage) -> None:
     stage.open(Run(story=True), 5)
     browser = stage.browser
-    browser.ask("""window.heard = []; new MutationObserver(() => heard.push(document.querySelector('#said').textContent))
+    browser.ask("""window.heard = [];
+        new MutationObserver(() => heard.push(document.querySelector('#said').textContent))
         .observe(document.querySelector('#said'), { childList: true, characterData: true, subtree: true })""")
     browser.pass_time(170)
     equal(browser.ask("heard"), [])
@@ -209,7 +228,8 @@ def a_new_process_begins_anew(stage: Stage) -> None:
 
 
 def a_run_without_a_message_yet_is_shown(stage: Stage) -> None:
-    stage.open(Run(rate=1, acknowledged=0, generated=0, state="starting", ready=False, ready_reason="nothing acknowledged yet",
+    stage.open(Run(rate=1, acknowledged=0, generated=0, state="starting", ready=False,
+                   ready_reason="nothing acknowledged yet",
                    latency_buckets=[[None, 0]], brokers=[], partitions=[], last_acknowledged=None, count_limit=100,
                    duration_limit_seconds=3600), 5)
     browser = stage.browser
@@ -222,15 +242,19 @@ def a_run_without_a_message_yet_is_shown(stage: Stage) -> None:
 
 def every_text_can_be_read_against_its_ground(stage: Stage) -> None:
     """WCAG 2.2 AA: 4.5 for text, 3 for lines and borders."""
-    pairs = [(ink, ground, 4.5) for ink in ("ink", "soft", "one", "bad", "warn", "good") for ground in ("page", "card")]
+    inks = ("ink", "soft", "one", "bad", "warn", "good")
+    pairs = [(ink, ground, 4.5) for ink in inks for ground in ("page", "card")]
     pairs += [(kind, f"{kind}-back", 4.5) for kind in ("good", "warn", "bad")]
     pairs += [("two", "card", 3.0)]
     for dark in (False, True):
         stage.open(Run(), 2, dark=dark)
         for ink, ground, least in pairs:
-            colours = [stage.browser.ask(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}')") for name in (ink, ground)]
-            ratio = contrast(*colours)
+            ratio = contrast(colour(stage.browser, ink), colour(stage.browser, ground))
             assert ratio >= least, f"{ink} on {ground}, dark {dark}: {ratio:.2f}"
+
+
+def colour(browser: Browser, name: str) -> str:
+    return browser.ask(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}')")
 
 
 def contrast(one: str, other: str) -> float:
@@ -258,7 +282,10 @@ def structure_is_there_for_screen_readers(stage: Stage) -> None:
     equal(ask("document.querySelectorAll('[role=status], [aria-live]').length"), 1)
 
 
-CASES = (numbers_are_those_of_the_run, the_page_is_the_same_in_light_and_dark_and_on_a_phone, an_incident_can_be_seen, foreign_text_stays_text,
-         a_thousand_partitions_stay_usable, the_keyboard_reaches_what_there_is, what_is_announced_is_only_what_changes,
-         lost_contact_is_said_with_since_when, a_new_process_begins_anew, a_run_without_a_message_yet_is_shown,
-         every_text_can_be_read_against_its_ground, structure_is_there_for_screen_readers)
+CASES = (
+    numbers_are_those_of_the_run, the_page_is_whole_in_light_and_dark_and_on_a_phone, an_incident_can_be_seen,
+    foreign_text_stays_text, a_thousand_partitions_stay_usable, the_keyboard_reaches_what_there_is,
+    the_mouse_reads_a_chart, what_is_announced_is_only_what_changes, lost_contact_is_said_with_since_when,
+    a_new_process_begins_anew, a_run_without_a_message_yet_is_shown, every_text_can_be_read_against_its_ground,
+    structure_is_there_for_screen_readers,
+)

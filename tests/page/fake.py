@@ -1,4 +1,4 @@
-"""A server on loopback that serves the page, and `/status` of a run that is made up: each answer is one second later."""
+"""A server on loopback that serves the page, and a made-up `/status`: each answer is one second later."""
 
 import json
 import math
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "src" / "monitor" / "page"
-BOUNDS = (.001, .002, .003, .005, .007, .01, .015, .02, .03, .05, .07, .1, .15, .2, .3, .5, .7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20,
-          30, 60, 120)
+BOUNDS = (.001, .002, .003, .005, .007, .01, .015, .02, .03, .05, .07, .1, .15, .2, .3, .5, .7,
+          1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 60, 120)
 STARTED = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 HOSTILE = "<img src=x onerror=\"window.broken='yes'\">"
 
@@ -27,7 +27,8 @@ class Run:
 
     def __init__(self, *, rate: int = 20_000, partition_count: int = 12, story: bool = False, topic: str = "js_shoe",
                  **changes) -> None:
-        self.rate, self.partition_count, self.has_story, self.topic, self.changes = rate, partition_count, story, topic, changes
+        self.rate, self.partition_count, self.has_story, self.topic = rate, partition_count, story, topic
+        self.changes = changes
         self.second = 0
         self.generated = self.acknowledged = self.failed = self.retried = 0
         self.in_flight = self.buffered = 0
@@ -69,11 +70,13 @@ class Run:
         return {
             "version": "0.1.0", "topic": self.topic, "cluster": "kafka-1:9092,kafka-2:9092,kafka-3:9092",
             "registry": "http://registry:8081", "instance_id": 0, "seed": "14799660694135390313",
-            "started": text_of(STARTED), "uptime_seconds": self.second + 0.25, "state": "producing", "ready": not silent,
+            "started": text_of(STARTED), "uptime_seconds": self.second + 0.25,
+            "state": "producing", "ready": not silent,
             "ready_reason": "no acknowledgement for 8 s" if silent else "producing",
             "interval_seconds": 1 / self.rate, "count_limit": None, "duration_limit_seconds": None,
-            "generated": self.generated, "acknowledged": self.acknowledged, "failed": self.failed, "serialization_errors": 0,
-            "skipped": 0, "retried": self.retried, "in_flight": self.in_flight, "buffered": self.buffered,
+            "generated": self.generated, "acknowledged": self.acknowledged, "failed": self.failed,
+            "serialization_errors": 0, "skipped": 0, "retried": self.retried,
+            "in_flight": self.in_flight, "buffered": self.buffered,
             "buffer_bytes": self.buffered * 70 + 9000, "buffer_limit_bytes": 32 << 20, "channel_chunks": 1,
             "behind_seconds": 0.0, "last_acknowledged": text_of(self.last) if self.acknowledged else None,
             "limited_by": "broker" if out else None, "latency_seconds_sum": self.sum,
@@ -103,7 +106,8 @@ class Run:
     def partition(self, number: int) -> dict:
         is_lost = self.is_out() and number % 3 == 1
         return {"partition": number, "leader": None if is_lost and number == 4 else number % 3 + 1,
-                "waiting": self.buffered // self.partition_count if is_lost else 0, "in_flight": 0 if is_lost else number % 4 * 10,
+                "waiting": self.buffered // self.partition_count if is_lost else 0,
+                "in_flight": 0 if is_lost else number % 4 * 10,
                 "acknowledged": self.acknowledged // self.partition_count,
                 "trouble": "its leader is out of reach" if is_lost else None,
                 "trouble_seconds": self.second - OUTAGE.start + 0.5 if is_lost else None}
@@ -118,7 +122,7 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 outer.handle(self)
 
             def log_message(self, *_) -> None:

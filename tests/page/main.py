@@ -7,18 +7,17 @@ import traceback
 from pathlib import Path
 
 from browser import Browser
-from checks import CASES, Stage, shows_a_run, stays_at_home
+from checks import CASES, LOOKS, Stage, shows_a_run, stays_at_home
 from fake import Server
 
 TARGET = Path("target/page")
-LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 360, "height": 780}}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/page/run")
     parser.add_argument("--browser", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--url", help="of a run that is there; without it, answers are made up")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for how long its page is open before it is looked at")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for how long it is open before it is looked at")
     parser.add_argument("--out", type=Path, default=TARGET, help="where pictures are left (default: %(default)s)")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only cases whose name holds one of them")
     arguments = parser.parse_args()

@@ -2,6 +2,8 @@
 
 mod answers;
 mod crowds;
+#[cfg(unix)]
+mod exhausted;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
