@@ -85,7 +85,7 @@ impl ServiceManager {
         let _ = self.orders.try_send(Ready);
     }
 
-    /// Tells the end, and ends the thread.
+    /// Ends the thread; that the run stops is told by then.
     ///
     /// # Errors
     /// The thread panicked.
@@ -197,7 +197,8 @@ impl<A: Fn() -> bool> Watchdog<A> {
                 default(until.saturating_duration_since(Instant::now())) => {}
             }
         }
-        self.telling.reach(Phase::Ended);
+        // The run may have ended before this thread saw the stop.
+        self.telling.reach(Phase::Stopping);
         self.tell(Instant::now());
     }
 
@@ -244,7 +245,6 @@ enum Phase {
     Starting,
     Producing,
     Stopping,
-    Ended,
 }
 
 /// What the manager has been told, and what is due. A state machine without a clock or a socket: its owner sends each
@@ -293,11 +293,10 @@ impl Telling {
     fn message(&mut self, now: Instant, alive: bool, counts: &str) -> Option<String> {
         let mut lines = Vec::new();
         let is_new = self.phase_told != Some(self.phase);
-        let was_told = |phase| self.phase_told >= Some(phase);
-        if self.phase == Phase::Producing && is_new {
+        if is_new && self.phase == Phase::Producing {
             lines.push("READY=1".to_owned());
         }
-        if self.phase >= Phase::Stopping && !was_told(Phase::Stopping) {
+        if is_new && self.phase == Phase::Stopping {
             lines.push("STOPPING=1".to_owned());
             let takes = self.shutdown_timeout.saturating_add(END_MAX);
             lines.push(format!("EXTEND_TIMEOUT_USEC={}", takes.as_micros()));
@@ -308,7 +307,6 @@ impl Telling {
                 Phase::Starting => "starting",
                 Phase::Producing => "producing",
                 Phase::Stopping => "stopping",
-                Phase::Ended => "ended",
             };
             lines.push(format!("STATUS={doing}, {counts}"));
         }
@@ -358,14 +356,13 @@ mod tests {
         telling.reach(Phase::Producing);
         let stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\nSTATUS=stopping, 5 acknowledged";
         assert_eq!(told(&mut telling, now), stopping);
-        telling.reach(Phase::Ended);
-        assert_eq!(told(&mut telling, now), "STATUS=ended, 5 acknowledged");
+        assert_eq!(told(&mut telling, now), "");
     }
 
     #[test]
-    fn a_run_that_ends_before_it_was_told_to_stop_says_so_all_the_same() {
+    fn a_stop_before_the_loop_has_begun_is_a_stop() {
         let (mut telling, now) = telling(None);
-        telling.reach(Phase::Ended);
+        telling.reach(Phase::Stopping);
         assert!(told(&mut telling, now).starts_with("STOPPING=1\n"));
     }
 
