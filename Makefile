@@ -24,7 +24,7 @@ BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-kafka chaos soak bench bench-kafka bench-growth bench-guard fuzz lint doc static
+.PHONY: help run build test simulate planted test-deploy test-kafka chaos soak bench bench-kafka bench-growth bench-guard fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ simulate: ## Simulate HISTORIES=10000 histories of a cluster, or the one of SEED
 
 planted: ## Plant defects in a copy of the client, one by one, and demand that the simulation finds each (Python 3)
 	@CARGO=$(CARGO) python3 -B tests/simulation/planted/main.py
+
+test-deploy: build ## Check deploy/ by its own tools, all or CHECKS="words of names" (root and systemd, Python 3, Go, package registries)
+	@tests/deploy/run $(CHECKS)
 
 test-kafka: build ## Test against real Apache Kafka and a registry, all or CASES="words of names" (Java 17, Maven, Python 3, package registries)
 	@tests/kafka/run cases $(KAFKA_RELEASE) $(CASES)
