@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use continuous_producer::report::metrics::{FAMILIES, Family, Kind};
 use continuous_producer::settings::{self, duration, table};
 
 const UNIT: &str = "deploy/systemd/continuous-producer.service";
@@ -40,52 +41,6 @@ const OTHER_WORDS: &[&str] = &[
     "SASL_PLAINTEXT",
     "SASL_SSL",
     "TOPIC_AUTHORIZATION_FAILED",
-];
-
-/// What `/metrics` shows.
-const METRICS: &[&str] = &[
-    "continuous_producer_messages_generated_total",
-    "continuous_producer_messages_acknowledged_total",
-    "continuous_producer_messages_failed_total",
-    "continuous_producer_messages_retried_total",
-    "continuous_producer_serialization_errors_total",
-    "continuous_producer_ticks_skipped_total",
-    "continuous_producer_batches_sent_total",
-    "continuous_producer_sent_bytes_total",
-    "continuous_producer_requests_total",
-    "continuous_producer_reconnects_total",
-    "continuous_producer_connection_failures_total",
-    "continuous_producer_generator_blocked_seconds_total",
-    "continuous_producer_buffer_full_seconds_total",
-    "continuous_producer_warnings_total",
-    "continuous_producer_errors_total",
-    "continuous_producer_messages_in_flight",
-    "continuous_producer_messages_buffered",
-    "continuous_producer_buffer_bytes",
-    "continuous_producer_buffer_limit_bytes",
-    "continuous_producer_channel_chunks",
-    "continuous_producer_behind_schedule_seconds",
-    "continuous_producer_interval_seconds",
-    "continuous_producer_last_acknowledged_timestamp_seconds",
-    "continuous_producer_last_message_timestamp_seconds",
-    "continuous_producer_connected_brokers",
-    "continuous_producer_known_brokers",
-    "continuous_producer_broker_connected",
-    "continuous_producer_partitions",
-    "continuous_producer_partitions_in_trouble",
-    "continuous_producer_partitions_without_leader",
-    "continuous_producer_ready",
-    "continuous_producer_stopping",
-    "continuous_producer_build_info",
-    "continuous_producer_acknowledgement_latency_seconds",
-    "continuous_producer_batch_size_bytes",
-    "process_cpu_seconds_total",
-    "process_resident_memory_bytes",
-    "process_virtual_memory_bytes",
-    "process_open_fds",
-    "process_max_fds",
-    "process_threads",
-    "process_start_time_seconds",
 ];
 
 fn read(file: &str) -> String {
@@ -140,7 +95,25 @@ fn is_metric(word: &str) -> bool {
     let of_histogram = ["_bucket", "_sum", "_count"]
         .iter()
         .find_map(|ending| word.strip_suffix(ending));
-    METRICS.contains(&word) || of_histogram.is_some_and(|name| METRICS.contains(&name))
+    FAMILIES.iter().any(|family| {
+        let name = family.name();
+        name == word || (family.kind == Kind::Histogram && of_histogram == Some(&name))
+    })
+}
+
+#[test]
+fn every_metric_that_the_program_has_is_looked_at() {
+    let dashboard = read(DASHBOARD);
+    let shown: BTreeSet<&str> = words(&dashboard).collect();
+    let looked_at = |name: &str| {
+        ["", "_bucket"]
+            .iter()
+            .any(|ending| shown.contains(format!("{name}{ending}").as_str()))
+    };
+    let names = FAMILIES.iter().map(Family::name);
+    let left_out: Vec<String> = names.filter(|name| !looked_at(name)).collect();
+    // Whether it stops is for the alerts, which are quiet then.
+    assert_eq!(left_out, ["continuous_producer_stopping"]);
 }
 
 #[test]
