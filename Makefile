@@ -24,7 +24,7 @@ BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test simulate planted test-deploy test-kafka chaos soak bench bench-kafka bench-growth bench-guard fuzz lint doc static
+.PHONY: help run build test simulate planted test-deploy test-kafka chaos soak bench bench-kafka bench-growth bench-guard manual fuzz lint doc static
 
 help: ## List what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ bench-growth: build ## How cost grows with partitions, brokers, width, codecs, T
 
 bench-guard: build ## What a message costs in instructions and allocations must be what is recorded (valgrind, RECORD=yes: record it)
 	@CARGO=$(CARGO) benches/run guard $(if $(RECORD),--record)
+
+manual: build ## Check the manual page and the completions in man, mandoc, bash, zsh and fish (Python 3, whichever of those are there)
+	@tests/manual/run
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

@@ -48,7 +48,10 @@ fn exit() -> Exit {
                 refused => refused,
             }
         }
-        Command::Help(text) | Command::Version(text) => print(&text),
+        Command::Help(text)
+        | Command::Version(text)
+        | Command::Man(text)
+        | Command::Completions(text) => print(&text),
     }
 }
 

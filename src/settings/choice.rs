@@ -31,6 +31,17 @@ pub enum Choice {
     Key(MessageKey),
     /// Yes or no.
     Boolean(bool),
+    /// Of `--completions`.
+    Shell(Shell),
+}
+
+/// A shell that flags are completed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// How a broker's listener is spoken to.
@@ -139,6 +150,16 @@ pub static BOOLEAN: Choices = Choices {
         ("no", "false"),
         ("off", "false"),
     ],
+};
+
+/// Shells.
+pub static SHELL: Choices = Choices {
+    named: &[
+        named("bash", Choice::Shell(Shell::Bash)),
+        named("zsh", Choice::Shell(Shell::Zsh)),
+        named("fish", Choice::Shell(Shell::Fish)),
+    ],
+    aliases: &[],
 };
 
 /// Log levels.
@@ -269,6 +290,7 @@ mod tests {
     fn every_word_and_alias_means_something() {
         for choices in [
             &BOOLEAN,
+            &SHELL,
             &LEVEL,
             &FORMAT,
             &SECURITY,

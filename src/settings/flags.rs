@@ -10,37 +10,13 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::choice::{Choice, SHELL, Shell};
 use super::error::{SettingError, shown};
+use super::modes::MODES;
 use super::setting::{Id, Setting};
 use super::suggest::nearest;
 use super::table::{self, PREFIXES, TABLE};
 use super::value::Kind;
-
-/// Flags that are no settings: name, placeholder of a value, help.
-pub static MODES: [(&str, &str, &str); 6] = [
-    (
-        "check",
-        "",
-        "try every step of a run up to its first message, produce nothing",
-    ),
-    (
-        "dry-run",
-        "",
-        "write shoes as JSON lines on standard output, produce nothing",
-    ),
-    (
-        "print-config",
-        "",
-        "print every setting, its value and where it came from; secrets as [hidden]",
-    ),
-    (
-        "env-file",
-        "PATH",
-        "read this file instead of .env; it must exist",
-    ),
-    ("help", "", "print this (-h)"),
-    ("version", "", "print the version (-V)"),
-];
 
 /// What was typed.
 #[allow(
@@ -59,6 +35,12 @@ pub struct Typed {
     pub dry_run: bool,
     /// `--check`.
     pub check: bool,
+    /// `--man`.
+    pub man: bool,
+    /// `--completions`.
+    pub completions: bool,
+    /// For which shell, if it is one that is known.
+    pub shell: Option<Shell>,
     /// `--env-file`.
     pub env_file: Option<PathBuf>,
     /// The settings that were given, the last of each.
@@ -119,6 +101,8 @@ fn read_flag(name: &str, parser: &mut Parser, typed: &mut Typed) -> bool {
         "print-config" => typed.print_config = true,
         "dry-run" => typed.dry_run = true,
         "check" => typed.check = true,
+        "man" => typed.man = true,
+        "completions" => read_shell(parser, typed),
         "env-file" => match value_of(parser) {
             Some(path) => typed.env_file = Some(path.into()),
             None => typed
@@ -138,6 +122,34 @@ fn read_flag(name: &str, parser: &mut Parser, typed: &mut Typed) -> bool {
         }
     }
     true
+}
+
+fn read_shell(parser: &mut Parser, typed: &mut Typed) {
+    typed.completions = true;
+    let allowed = SHELL.allowed();
+    let Some(value) = value_of(parser) else {
+        let problem = format!("needs a value; allowed: {allowed}");
+        typed
+            .errors
+            .push(SettingError::new("--completions", problem));
+        return;
+    };
+    let text = value.to_string_lossy();
+    match SHELL.parse(&text) {
+        Ok(named) => {
+            if let Choice::Shell(shell) = named.choice {
+                typed.shell = Some(shell);
+            }
+        }
+        Err(problem) => {
+            let meant = problem.suggestion;
+            let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+            typed.errors.push(SettingError::new(
+                format!("--completions {}", shown(&text)),
+                format!("{}; allowed: {allowed}{meant}", problem.what),
+            ));
+        }
+    }
 }
 
 fn read_setting(name: &str, setting: &Setting, parser: &mut Parser, typed: &mut Typed) {
@@ -176,7 +188,7 @@ fn is_flag(argument: &OsStr) -> bool {
         return false;
     };
     let name = name.split_once('=').map_or(name, |(name, _)| name);
-    table::by_flag(name).is_some() || MODES.iter().any(|(mode, _, _)| *mode == name)
+    table::by_flag(name).is_some() || MODES.iter().any(|mode| mode.name == name)
 }
 
 fn unexpected_argument(value: &OsStr) -> SettingError {
@@ -223,7 +235,7 @@ fn unknown_flag(name: &str) -> String {
     let flags = TABLE
         .iter()
         .filter_map(|setting| setting.flag.map(|(flag, _)| flag));
-    let known = flags.chain(MODES.iter().map(|(mode, _, _)| *mode));
+    let known = flags.chain(MODES.iter().map(|mode| mode.name));
     match nearest(name, known) {
         Some(meant) => format!("unknown flag; did you mean `--{meant}`?"),
         None => "unknown flag; see --help".to_owned(),
@@ -258,7 +270,33 @@ mod tests {
         assert!(typed("-V").version && typed("--version").version);
         assert!(typed("--dry-run").dry_run && typed("--print-config").print_config);
         assert_eq!(typed("--env-file x").env_file, Some(PathBuf::from("x")));
-        assert!(typed("--check").check);
+        assert!(typed("--check").check && typed("--man").man);
+        assert_eq!(typed("--completions fish").shell, Some(Shell::Fish));
+    }
+
+    #[test]
+    fn a_shell_that_is_none_is_refused_with_the_one_that_was_meant() {
+        for (line, told) in [
+            (
+                "--completions bsh",
+                "--completions bsh: unknown value; allowed: bash, zsh, fish; did you mean `bash`?",
+            ),
+            (
+                "--completions=powershell",
+                "--completions powershell: unknown value; allowed: bash, zsh, fish",
+            ),
+            (
+                "--completions",
+                "--completions: needs a value; allowed: bash, zsh, fish",
+            ),
+            (
+                "--completions --man",
+                "--completions: needs a value; allowed: bash, zsh, fish",
+            ),
+        ] {
+            assert_eq!(errors(line), [told]);
+            assert!(typed(line).completions, "{line}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 pub mod agreement;
 pub mod assembly;
 pub mod choice;
+pub mod completions;
 pub mod dotenv;
 pub mod duration;
 pub mod error;
@@ -23,10 +24,13 @@ pub mod extensions;
 pub mod file;
 pub mod flags;
 pub mod host_port;
+pub mod man;
 pub mod meaning;
+pub mod modes;
 pub mod pem_files;
 pub mod problem;
 pub mod render;
+mod roff;
 pub mod security;
 pub mod setting;
 pub mod size;
@@ -95,6 +99,10 @@ pub enum Command {
     Help(String),
     /// `--version`: print this on standard output.
     Version(String),
+    /// `--man`: print this on standard output.
+    Man(String),
+    /// `--completions`: print this on standard output.
+    Completions(String),
 }
 
 /// Everything that a run needs to know.
@@ -181,8 +189,21 @@ pub fn load(
     if typed.version {
         return loaded(Command::Version(render::version()));
     }
+    if typed.errors.is_empty() && typed.man {
+        return loaded(Command::Man(man::page()));
+    }
+    if let (true, Some(shell)) = (typed.errors.is_empty(), typed.shell) {
+        return loaded(Command::Completions(completions::script(shell)));
+    }
 
     let mut errors = typed.errors;
+    // What settings there are does not matter to either.
+    if typed.man || typed.completions {
+        return Err(Refused {
+            mistakes: SettingsErrors(errors),
+            warnings: Vec::new(),
+        });
+    }
     if typed.check && typed.dry_run {
         let problem = "tries to connect, --dry-run does not; keep one";
         errors.push(SettingError::new("--check", problem));

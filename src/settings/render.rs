@@ -3,8 +3,8 @@
 //! Invariant: nothing is said here of a setting that is not in its row. Help fits [`HELP_COLUMNS_MAX`] columns.
 //! No secret is printed: values print themselves, and secrets print as `[hidden]`.
 
-use super::flags::MODES;
 use super::meaning::Resolved;
+use super::modes::MODES;
 use super::setting::{Group, Setting};
 use super::table::TABLE;
 
@@ -25,9 +25,12 @@ pub fn help() -> String {
          KEY and SECRET variables may also be given as NAME_FILE, the path of a file that holds the value.\n\n\
          Modes:\n",
     );
-    for (name, placeholder, help) in &MODES {
-        let flag = format!("--{name} {placeholder}");
-        text += &format!("  {flag:<18} {help}\n");
+    for mode in &MODES {
+        let short = mode.short.map(|letter| format!("-{letter}, "));
+        let value = mode.value.map(|(_, placeholder)| format!(" {placeholder}"));
+        let (short, value) = (short.unwrap_or_default(), value.unwrap_or_default());
+        let flag = format!("{short}--{}{value}", mode.name);
+        text += &format!("  {flag:<19} {}\n", mode.help);
     }
     for group in Group::ALL {
         text += &format!("\n{}:\n", group.title());

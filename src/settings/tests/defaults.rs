@@ -13,7 +13,7 @@ fn the_table_is_consistent() {
     let flags: Vec<_> = TABLE
         .iter()
         .filter_map(|s| s.flag.map(|(flag, _)| flag))
-        .chain(flags::MODES.map(|m| m.0))
+        .chain(modes::MODES.map(|mode| mode.name))
         .collect();
     assert_eq!(flags.iter().collect::<HashSet<_>>().len(), flags.len());
     let mut last = 0;
