@@ -38,6 +38,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What kind of error it is, in a word for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Registry(_) => "registry",
+            Self::Kafka(_) => "kafka",
+            Self::Listen { .. } => "listen",
+            Self::System { .. } => "system",
+            Self::Panicked { .. } => "defect",
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -71,7 +71,7 @@ fn start_logging(common: &Common) {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        log::warn!("⚠️ {warning}");
+        log::warn!(event = "warning", kind = "settings"; "⚠️ {warning}");
     }
 }
 

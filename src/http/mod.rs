@@ -146,7 +146,7 @@ pub fn persistently<T, E>(
 /// Says of trouble that it is tried again, unless the program has been told to stop: then it is not.
 pub fn tell_retry(level: log::Level, interrupt: &Receiver<Infallible>, error: &impl fmt::Display) {
     if !is_stopped(interrupt, Duration::ZERO) {
-        log::log!(level, "⚠️ {error}; retrying");
+        log::log!(level, event = "retrying"; "⚠️ {error}; retrying");
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn serve(visit: &Visit<'_>) {
     let Some(answer) = answer else { return };
     let bytes = answer.to_bytes(with_body);
     if let Err(error) = timed::write_all(visit.stream, &bytes, visit.answer_until) {
-        log::debug!("a client of the monitor did not take its answer: {error}");
+        log::debug!(event = "monitor"; "a client of the monitor did not take its answer: {error}");
         return;
     }
     let _ = visit.stream.shutdown(Shutdown::Write);

@@ -106,7 +106,7 @@ impl Door {
             match accepted {
                 Ok((stream, _)) => return Ok((stream, self.free_place()?)),
                 Err(error) => {
-                    log::debug!("the monitor cannot accept a connection: {error}");
+                    log::debug!(event = "monitor"; "the monitor cannot accept a connection: {error}");
                     self.hear(ACCEPT_PAUSE)?;
                 }
             }
@@ -187,7 +187,9 @@ impl Door {
                     is_evicted: false,
                 });
             }
-            (Err(error), _) => log::debug!("the monitor gets no thread: {error}"),
+            (Err(error), _) => {
+                log::debug!(event = "monitor"; "the monitor gets no thread: {error}")
+            }
             (Ok(_), None) => debug_assert!(false, "no such place: {place}"),
         }
     }
@@ -203,7 +205,7 @@ impl Place {
 
     fn join(self) {
         if self.thread.join().is_err() {
-            log::debug!("a thread of the monitor had panicked");
+            log::debug!(event = "monitor"; "a thread of the monitor had panicked");
         }
     }
 }

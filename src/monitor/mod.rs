@@ -151,7 +151,7 @@ impl Server {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            log::debug!("the monitor thread had panicked");
+            log::debug!(event = "monitor"; "the monitor thread had panicked");
         }
     }
 

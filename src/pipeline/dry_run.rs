@@ -22,7 +22,7 @@ pub fn run(common: &Common) -> Exit {
     match write_all(common) {
         Ok(()) => Exit::Delivered,
         Err(error) => {
-            log::error!("❌ {error}");
+            log::error!(event = "error", kind = error.kind(); "❌ {error}");
             Exit::Incomplete
         }
     }
@@ -34,7 +34,8 @@ fn write_all(common: &Common) -> Result<(), Error> {
     let start = Instant::now();
     let stats = counters(start)?;
     let seed = seed(common);
-    log::debug!("Seed {seed}, instance {}", common.instance_id);
+    let instance = common.instance_id;
+    log::debug!(event = "seed", seed = seed.to_string().as_str(), instance_id = instance; "Seed {seed}, instance {instance}");
     let shoes = ShoeGenerator::new(seed, common.instance_id);
     let ring = ChunkRing::new(CHUNKS);
     let (full, empty, schedule, limits) = (

@@ -89,7 +89,7 @@ impl LedgerFile {
         match (written, exit) {
             (Ok(()), exit) => exit,
             (Err(error), exit) => {
-                log::error!("❌ LEDGER_FILE={shown} could not be written: {error}");
+                log::error!(event = "error", kind = "ledger file"; "❌ LEDGER_FILE={shown} could not be written: {error}");
                 match exit {
                     Exit::Signal(_) => exit,
                     _ => Exit::Incomplete,

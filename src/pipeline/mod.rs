@@ -35,7 +35,9 @@ use crate::error::{Error, Exit};
 use crate::http::Timing;
 use crate::kafka::config::MessageKey;
 use crate::registry::RegistryClient;
-use crate::report::log::{books, lines};
+use crate::report::event::Event;
+use crate::report::figures;
+use crate::report::log::{block, books, tell};
 use crate::report::repeat::ErrorSummary;
 use crate::report::reporter::{Reporter, SUMMARY_INTERVAL};
 use crate::report::stats::Stats;
@@ -72,16 +74,16 @@ where
     W: FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
     E: Display,
 {
-    log::info!("{}", text::STARTING);
+    log::info!(event = "starting"; "{}", text::STARTING);
     for warning in warnings {
-        log::warn!("⚠️ {warning}");
+        log::warn!(event = "warning", kind = "settings"; "⚠️ {warning}");
     }
     let seed = seed(&settings.common);
     let mut file = LedgerFile::begin(settings, seed);
     let mut run = match Run::begin() {
         Ok(run) => run,
         Err(error) => {
-            log::error!("❌ {error}");
+            tell_failure(&error);
             file.note(&error);
             return file.end(Exit::Incomplete, None);
         }
@@ -105,16 +107,23 @@ where
 fn describe(settings: &Settings, seed: u64) {
     let interval = duration::format(settings.common.interval);
     let registry = settings.registry.urls.join(",");
-    lines(
-        Level::Info,
-        text::configuration(
-            &settings.cluster(),
-            &settings.kafka.topic,
-            &interval,
-            &registry,
-        ),
-    );
-    lines(Level::Info, [text::seed(seed, settings.common.instance_id)]);
+    let (servers, topic) = (settings.cluster(), &settings.kafka.topic);
+    let instance_id = settings.common.instance_id;
+    let event = Event::new("configuration")
+        .text("cluster", servers.as_str())
+        .text("topic", topic.as_str())
+        .seconds("message_interval_seconds", settings.common.interval)
+        .text("registry", registry.as_str())
+        // As text: it has more digits than a JSON number keeps in many readers.
+        .text("seed", seed.to_string())
+        .count("instance_id", instance_id.into());
+    let lines = text::configuration(&servers, topic, &interval, &registry);
+    let seed = text::seed(seed, instance_id);
+    block(Level::Info, &event, lines.into_iter().chain([seed]));
+}
+
+fn tell_failure(error: &Error) {
+    log::error!(event = "error", kind = error.kind(); "❌ {error}");
 }
 
 /// What lasts from the first line to the last.
@@ -150,7 +159,7 @@ impl Run {
 
     fn failed(&mut self, error: &Error) {
         self.failed = true;
-        log::error!("❌ {error}");
+        tell_failure(error);
     }
 
     /// Lets those look who want to. Returns where the producer thread finds their questions.
@@ -173,7 +182,7 @@ impl Run {
         W: FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
         E: Display,
     {
-        log::info!("{}", text::INITIALIZING);
+        log::info!(event = "initializing"; "{}", text::INITIALIZING);
         let mut registry = RegistryClient::new(
             settings.registry.clone(),
             Timing::default(),
@@ -211,7 +220,7 @@ impl Run {
             self.errors.flush(summed_up.elapsed());
             let begun = Instant::now();
             let generated = self.generate(settings, source(prefix), ring.full_in, ring.empty_out);
-            lines(Level::Info, text::CLOSING);
+            block(Level::Info, &Event::new("closing"), text::CLOSING);
             let summed_up = generated.as_ref().copied().unwrap_or(begun);
             self.close(producer, summed_up)?;
             generated.map(|_| ())
@@ -232,8 +241,12 @@ impl Run {
         empty: Receiver<Chunk>,
     ) -> Result<Instant, Error> {
         let common = &settings.common;
-        log::info!("{}", text::PRODUCER_CREATED);
-        lines(Level::Info, text::STARTING_LOOP);
+        log::info!(event = "producer_created"; "{}", text::PRODUCER_CREATED);
+        block(
+            Level::Info,
+            &Event::new("loop_starting"),
+            text::STARTING_LOOP,
+        );
         let start = Instant::now();
         self.stats.begin(start);
         let (stop, stats, errors) = (
@@ -257,24 +270,19 @@ impl Run {
             }
             .run(write)
         })?;
-        lines(
-            Level::Info,
-            [text::loop_started(&duration::format(common.interval))],
-        );
+        let event = Event::new("loop_started").seconds("message_interval_seconds", common.interval);
+        let interval = duration::format(common.interval);
+        tell(Level::Info, &event, text::loop_started(&interval));
         if let Some(watchers) = &self.watchers {
             watchers.ready();
         }
-        let reporter = Reporter::start(
-            Arc::clone(&self.stats),
-            Arc::clone(&self.errors),
-            common.stats_interval,
-        )
-        .map_err(system("starting the thread for statistics"));
+        let reporter = Reporter::start(Arc::clone(&self.stats), Arc::clone(&self.errors), common)
+            .map_err(system("starting the thread for statistics"));
         // Nothing is ever sent: the end of the wait is the stop.
         let _ = self.stop.receiver().recv();
         self.tell_why();
         let generated = join("generator", generator).map(|_| ());
-        log::info!("{}", text::LOOP_STOPPING);
+        log::info!(event = "loop_stopping"; "{}", text::LOOP_STOPPING);
         let reported = reporter.and_then(|reporter| {
             reporter
                 .join()
@@ -294,13 +302,13 @@ impl Run {
     }
 
     fn tell_why(&self) {
-        let line = match self.stop.reason() {
-            Some(StopReason::Count) => text::COUNT_REACHED,
-            Some(StopReason::Duration) => text::DURATION_REACHED,
-            Some(StopReason::Failed) => text::CANNOT_GO_ON,
-            Some(StopReason::Signal(_)) | None => text::SIGNAL_RECEIVED,
+        let (reason, line) = match self.stop.reason() {
+            Some(StopReason::Count) => ("count", text::COUNT_REACHED),
+            Some(StopReason::Duration) => ("duration", text::DURATION_REACHED),
+            Some(StopReason::Failed) => ("failure", text::CANNOT_GO_ON),
+            Some(StopReason::Signal(_)) | None => ("signal", text::SIGNAL_RECEIVED),
         };
-        log::info!("{line}");
+        log::info!(event = "shutdown", reason = reason; "{line}");
     }
 
     /// Waits until everything is delivered, or given up. Errors are summed up that came since `summed_up`: the statistics
@@ -317,10 +325,8 @@ impl Run {
             watchers.last_seen(outcome.status);
         }
         if self.unsent > 0 {
-            log::error!(
-                "❌ {} never sent before the end",
-                text::records(self.unsent)
-            );
+            let records = text::records(self.unsent);
+            log::error!(event = "unsent", records = self.unsent; "❌ {records} never sent before the end");
         }
         match outcome.fatal {
             None => Ok(()),
@@ -332,19 +338,22 @@ impl Run {
     fn end(mut self, mut file: LedgerFile) -> Exit {
         if self.signals.join().is_err() {
             self.failed = true;
-            log::error!("❌ {}", Error::Panicked { thread: "signals" });
+            tell_failure(&Error::Panicked { thread: "signals" });
         }
         let ledger = self.stats.ledger(self.unsent);
         let delivered =
             !self.failed && ledger.all_delivered() && self.stop.second_signal().is_none();
         if self.stop.second_signal().is_some() {
-            log::warn!("{}", text::SECOND_SIGNAL_RECEIVED);
+            log::warn!(event = "second_signal"; "{}", text::SECOND_SIGNAL_RECEIVED);
         }
         if delivered {
-            lines(Level::Info, text::CLOSED);
+            block(Level::Info, &Event::new("closed"), text::CLOSED);
         }
         let total = self.stats.total(Instant::now());
-        books(text::final_statistics(&total, &ledger));
+        books(
+            &figures::final_event(&total, &ledger),
+            figures::final_statistics(&total, &ledger),
+        );
         // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
         let mut asked = Ok(());
         if self.stop.second_signal().is_none() {
@@ -355,7 +364,7 @@ impl Run {
         }
         if let Err(error) = &asked {
             file.note(error);
-            log::error!("❌ {error}");
+            tell_failure(error);
         }
         let exit = match self.stop.second_signal() {
             Some(signal) => Exit::Signal(signal.exit_code()),

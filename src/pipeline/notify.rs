@@ -98,6 +98,7 @@ impl ServiceManager {
 fn warn(name: &OsString, error: &dyn std::fmt::Display) {
     let name = name.to_string_lossy();
     log::warn!(
+        event = "warning", kind = "service manager";
         "⚠️ The service manager cannot be told how it stands: NOTIFY_SOCKET={name}: {error}"
     );
 }
@@ -209,7 +210,9 @@ impl<A: Fn() -> bool> Watchdog<A> {
         };
         match self.socket.send(&message) {
             Ok(()) => self.telling.told(),
-            Err(error) if self.has_warned => log::debug!("The service manager: {error}"),
+            Err(error) if self.has_warned => {
+                log::debug!(event = "service_manager"; "The service manager: {error}")
+            }
             Err(error) => {
                 self.has_warned = true;
                 warn(&self.name, &error);
@@ -220,7 +223,7 @@ impl<A: Fn() -> bool> Watchdog<A> {
     fn is_alive(&mut self) -> bool {
         let alive = (self.alive)();
         if self.was_alive && !alive {
-            log::error!("❌ A thread does not answer: the watchdog gets no ping");
+            log::error!(event = "error", kind = "watchdog"; "❌ A thread does not answer: the watchdog gets no ping");
         }
         self.was_alive = alive;
         alive

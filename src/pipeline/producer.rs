@@ -415,7 +415,7 @@ impl Producer {
 fn join(links: Vec<Link>) {
     for link in links {
         if let Err(panic) = link.join() {
-            log::error!("❌ {panic}");
+            log::error!(event = "error", kind = "defect"; "❌ {panic}");
         }
     }
 }

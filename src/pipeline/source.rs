@@ -18,13 +18,15 @@ pub fn shoes(
     key: MessageKey,
 ) -> impl FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), TooLong> {
     let room = ID_BYTES + prefix.len() + ROOM_BYTES;
+    // The level is set once, before anything runs.
+    let is_logged = log_enabled!(Level::Debug);
     move |n, chunk, due, timestamp_ms| {
         let shoe = generator.shoe(n);
         let before = chunk.bytes();
         chunk.push_within(due, timestamp_ms, room, |room| {
             write(&shoe, &prefix, key, room)
         })?;
-        if log_enabled!(Level::Debug) {
+        if is_logged {
             log(n, &generator.shoe(n), key, chunk.bytes() - before);
         }
         Ok(())
@@ -34,7 +36,16 @@ pub fn shoes(
 /// Out of the way, and with a shoe of its own: one that is only written stays in registers.
 #[cold]
 fn log(n: u64, shoe: &Shoe, key: MessageKey, bytes: usize) {
-    debug!("{}", description(n, shoe, key, bytes));
+    let message = shoe.message();
+    let key = match key {
+        MessageKey::Id => "id",
+        MessageKey::None => "none",
+    };
+    let (id, brand, name) = (&*message.id, &*message.brand, &*message.name);
+    debug!(
+        event = "message", number = n, id = id, brand = brand, name = name, key = key, bytes = bytes;
+        "{}", description(n, shoe, key, bytes)
+    );
 }
 
 /// Writes a shoe's record at the beginning of `room`: the id where it is the key, the prefix, the shoe.
@@ -65,12 +76,8 @@ pub fn write(
     })
 }
 
-fn description(n: u64, shoe: &Shoe, key: MessageKey, bytes: usize) -> String {
+fn description(n: u64, shoe: &Shoe, key: &str, bytes: usize) -> String {
     let message = shoe.message();
-    let key = match key {
-        MessageKey::Id => "id",
-        MessageKey::None => "none",
-    };
     format!(
         "Message {n}: id={}, brand={}, name={}, key={key}, {bytes} bytes",
         message.id, message.brand, message.name
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn a_logged_message_says_which_it_is() {
         let shoe = ShoeGenerator::new(1, 0).shoe(5);
-        let line = description(5, &shoe, MessageKey::Id, 134);
+        let line = description(5, &shoe, "id", 134);
         let id = shoe.id();
         assert!(
             line.starts_with(&format!("Message 5: id={id}, brand=")),

@@ -16,7 +16,8 @@ use crate::http::Timing;
 use crate::oauth::TokenClient;
 use crate::registry::frame::prefix;
 use crate::registry::{RegistryClient, RegistryError};
-use crate::report::log::lines;
+use crate::report::event::Event;
+use crate::report::log::tell;
 use crate::report::text;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -56,7 +57,7 @@ impl Run {
         settings: &Settings,
         mut registry: RegistryClient,
     ) -> Result<Option<Vec<u8>>, Error> {
-        log::info!("{}", text::TESTING_REGISTRY);
+        log::info!(event = "registry_testing"; "{}", text::TESTING_REGISTRY);
         let (answers_in, answers) = bounded(1);
         let (canceller, stop) = (registry.canceller(), self.stop.clone());
         self.registry = Some(Asking::begin("registry", canceller, move || {
@@ -75,12 +76,14 @@ impl Run {
             };
             match answer {
                 Ok(Ok(None)) => {
-                    lines(Level::Info, [text::registry_verified("healthy")]);
-                    log::info!("{}", text::GENERATOR_INITIALIZED);
+                    let event = Event::new("registry_verified").text("status", "healthy");
+                    tell(Level::Info, &event, text::registry_verified("healthy"));
+                    log::info!(event = "generator_initialized"; "{}", text::GENERATOR_INITIALIZED);
                 }
                 Ok(Ok(Some(id))) => {
-                    log::info!("{}", text::SERIALIZER_CREATED);
-                    log::debug!("Schema id {id} under subject {}", settings.registry.subject);
+                    log::info!(event = "serializer_created"; "{}", text::SERIALIZER_CREATED);
+                    let subject = settings.registry.subject.as_str();
+                    log::debug!(event = "schema", schema_id = id, subject = subject; "Schema id {id} under subject {subject}");
                     return Ok(Some(prefix(id, MESSAGE_INDEXES)));
                 }
                 Ok(Err(RegistryError::Interrupted)) => return Ok(None),

@@ -58,7 +58,7 @@ impl TokenThread {
             match client.fetch_at_start(&ended) {
                 Ok(token) => {
                     let wait = renewal_after(token.expires_in);
-                    log::debug!("🔑 First token for {:.0?}", token.expires_in);
+                    tell_token("First", token.expires_in);
                     // There is room in both, and nobody may be waiting any more.
                     let _ = all_in.try_send(token.value.clone());
                     let _ = first_in.try_send(Ok(token.value));
@@ -94,7 +94,7 @@ fn renew(
     while !is_stopped(ended, wait) {
         match client.fetch() {
             Ok(token) => {
-                log::debug!("🔑 New token for {:.0?}", token.expires_in);
+                tell_token("New", token.expires_in);
                 wait = renewal_after(token.expires_in);
                 backoff = client.backoff();
                 select! {
@@ -111,6 +111,11 @@ fn renew(
             }
         }
     }
+}
+
+fn tell_token(which: &str, lifetime: Duration) {
+    let seconds = lifetime.as_secs();
+    log::debug!(event = "token", lifetime_seconds = seconds; "🔑 {which} token for {lifetime:.0?}");
 }
 
 /// How long after it was given a token is renewed.

@@ -14,9 +14,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::shutdown::Stop;
 use super::threads::Threads;
 use crate::kafka::client::status::Status;
+use crate::report::limit::{Behind, LimitedBy};
 use crate::report::metrics::{self, LATENCY_BOUNDS_US};
 use crate::report::process::Process;
 use crate::report::repeat::ErrorSummary;
+use crate::report::snapshot::{Interval, Snapshot};
 use crate::report::stats::Stats;
 use crate::report::status;
 use crate::report::text::rounded;
@@ -28,6 +30,9 @@ const FRESH: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A producer thread that has not answered for so long is stuck: nothing that it does takes a hundredth of it.
 const STUCK: Duration = Duration::from_secs(10);
+
+/// How far back it is looked for what is the limit.
+const LATELY: Duration = Duration::from_secs(5);
 
 /// What the producer thread is asked: to send this.
 pub(super) type Question = Sender<Inside>;
@@ -63,6 +68,24 @@ struct Seen {
     asked: Option<Instant>,
     /// Since when no question was answered.
     unanswered_since: Option<Instant>,
+    lately: Lately,
+}
+
+/// What the counters were some seconds ago, as far as somebody looked.
+#[derive(Debug, Default)]
+struct Lately {
+    older: Snapshot,
+    newer: Snapshot,
+}
+
+impl Lately {
+    /// What has happened in the last one or two times [`LATELY`], or since the last look if that is longer ago.
+    fn up_to(&mut self, counts: &Snapshot) -> Interval {
+        if counts.runtime.saturating_sub(self.newer.runtime) >= LATELY {
+            self.older = std::mem::replace(&mut self.newer, counts.clone());
+        }
+        Interval::between(&self.older, counts)
+    }
 }
 
 impl Watch {
@@ -161,19 +184,21 @@ impl Watch {
         } = self.ask(now).inside.clone();
         let (at_most, count, sum_us) = self.stats.latency_buckets(&LATENCY_BOUNDS_US);
         let (warnings, errors) = self.errors.troubles().totals();
+        let counts = self.stats.counters(now);
+        let limited_by = self.limited_by(&counts);
         View {
             facts: &self.facts,
             state: self.state(),
             readiness: self.readiness(),
             uptime: now.saturating_duration_since(self.begun),
-            counts: self.stats.counters(now),
+            counts,
             failures: self.stats.failures(),
             latencies: Latencies {
                 at_most,
                 count,
                 sum_us,
             },
-            limited_by: None,
+            limited_by,
             client,
             channel_chunks,
             troubles: self.errors.troubles().latest(now),
@@ -181,6 +206,18 @@ impl Watch {
             errors,
             process: Process::now(),
         }
+    }
+
+    /// What is the limit of late, where there is one: at full speed always, else while the schedule is not kept.
+    fn limited_by(&self, counts: &Snapshot) -> Option<&'static str> {
+        let interval = self.lock().lately.up_to(counts);
+        let pace = self.facts.interval;
+        let limit = if pace.is_zero() {
+            (interval.time >= LATELY).then(|| LimitedBy::of(&interval))
+        } else {
+            Behind::seen(counts, &interval, pace).map(|behind| behind.limit)
+        };
+        limit.map(LimitedBy::name)
     }
 
     /// What the producer thread says, or said last.
@@ -347,6 +384,29 @@ mod tests {
         );
         assert_eq!(watch.health(), Ok(()));
         assert_eq!(threads.panicked(), None);
+    }
+
+    #[test]
+    fn what_is_the_limit_is_judged_by_the_last_seconds_and_not_by_the_whole_run() {
+        let at = |seconds: u32, blocked: u32| Snapshot {
+            runtime: seconds * Duration::from_secs(1),
+            generator_blocked: blocked * Duration::from_secs(1),
+            ..Snapshot::default()
+        };
+        let mut lately = Lately::default();
+        let mut blocked = |seconds, blocked| {
+            let interval = lately.up_to(&at(seconds, blocked));
+            (
+                interval.time.as_secs(),
+                interval.generator_blocked.as_secs(),
+            )
+        };
+        assert_eq!(blocked(1, 1), (1, 1));
+        assert_eq!(blocked(5, 5), (5, 5));
+        assert_eq!(blocked(9, 5), (9, 5));
+        assert_eq!(blocked(10, 5), (5, 0));
+        assert_eq!(blocked(14, 5), (9, 0));
+        assert_eq!(blocked(60, 6), (50, 1));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::watch::{Question, Watch};
 use crate::error::Error;
 use crate::kafka::client::status::Status;
 use crate::monitor::{Server, Shown, Verdict};
-use crate::report::log::lines;
+use crate::report::event::Event;
+use crate::report::log::tell;
 use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
 use crate::report::text;
@@ -101,7 +102,9 @@ fn serve(settings: &Settings, watch: &Arc<Watch>) -> Result<Option<Server>, Erro
         address: address.clone(),
         error,
     })?;
-    lines(Level::Info, [text::metrics_at(server.address())]);
+    let address = server.address();
+    let event = Event::new("metrics_listening").text("address", address.to_string());
+    tell(Level::Info, &event, text::metrics_at(address));
     Ok(Some(server))
 }
 

@@ -1,26 +1,31 @@
-//! The log: how a line looks and where it goes.
+//! The log: which records it takes and where they go.
 //!
-//! A record is one line on standard error, whatever its text holds: control characters and others that are not to be shown (a
-//! peer's words may carry them) are escaped here at the latest, so nothing can forge a line or steer a terminal. That standard error is closed or its
-//! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord.
+//! A record is one line on standard error, or one object, as [`line`](super::line) says. That standard error is closed or its
+//! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord, but for a panic: a defect of
+//! this program is one line too, without what the panic says, for that may hold anything.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
 
 use env_logger::{Builder, Target};
-use log::{Level, LevelFilter, SetLoggerError, log};
+use log::{Level, LevelFilter, Record, SetLoggerError};
 
-use super::time::{Rfc3339, now_ms};
-use crate::foreign::is_showable;
+use super::event::Event;
+use super::line;
+use super::time::now_ms;
 use crate::settings::LogFormat;
 
 /// Whose records the level is about. Others' (those of the crates that we use) are shown from `warn` on: below that, ureq tells
 /// of requests with their headers.
 const OUR_TARGET: &str = "continuous_producer";
+/// Records of several lines.
+const BLOCK_TARGET: &str = "continuous_producer::block";
 /// The final statistics and the ledger are shown at every level: a run never ends without them.
 const BOOKS_TARGET: &str = "continuous_producer::books";
 
-/// Sets the process's logger up; once. Without a format: pretty on a terminal, full elsewhere.
+/// Sets the process's logger up, and what it says of a panic; once. Without a format: pretty on a terminal, full elsewhere.
 ///
 /// # Errors
 /// There is a logger already.
@@ -32,21 +37,55 @@ pub fn init(level: LevelFilter, format: Option<LogFormat>) -> Result<(), SetLogg
             LogFormat::Full
         }
     });
-    builder(level, format, Target::Stderr).try_init()
+    builder(level, format, Target::Stderr).try_init()?;
+    panic::set_hook(Box::new(tell_panic));
+    Ok(())
 }
 
-/// Logs a block of lines, each as a record of its own.
-pub fn lines(level: Level, lines: impl IntoIterator<Item = impl AsRef<str>>) {
-    for line in lines {
-        log!(target: OUR_TARGET, level, "{}", line.as_ref());
+/// Logs a line.
+pub fn tell(level: Level, event: &Event, line: impl Display) {
+    log(OUR_TARGET, level, event, format_args!("{line}"));
+}
+
+/// Logs several lines that belong together: one object where programs read it.
+pub fn block(level: Level, event: &Event, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+    if level <= log::max_level() {
+        let text = line::joined(lines);
+        log(BLOCK_TARGET, level, event, format_args!("{text}"));
     }
 }
 
 /// Logs the last lines of a run, whatever the level.
-pub fn books(lines: impl IntoIterator<Item = impl AsRef<str>>) {
-    for line in lines {
-        log!(target: BOOKS_TARGET, Level::Info, "{}", line.as_ref());
+pub fn books(event: &Event, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+    let text = line::joined(lines);
+    log(BOOKS_TARGET, Level::Info, event, format_args!("{text}"));
+}
+
+fn log(target: &str, level: Level, event: &Event, args: std::fmt::Arguments) {
+    if level > log::max_level() {
+        return;
     }
+    let mut record = Record::builder();
+    record.target(target).level(level).key_values(event);
+    log::logger().log(&record.args(args).build());
+}
+
+/// One line, as of any other error, and no backtrace.
+fn tell_panic(panic: &PanicHookInfo) {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let place = panic.location().map(ToString::to_string);
+    let place = place.as_deref().unwrap_or("an unknown place");
+    let event = Event::new("panic")
+        .text("thread", thread)
+        .text("place", place);
+    tell(
+        Level::Error,
+        &event,
+        format_args!(
+            "❌ the thread {thread} broke down at {place}; please report this as a defect"
+        ),
+    );
 }
 
 fn builder(level: LevelFilter, format: LogFormat, target: Target) -> Builder {
@@ -58,64 +97,10 @@ fn builder(level: LevelFilter, format: LogFormat, target: Target) -> Builder {
         .target(target)
         // env_logger ignores it when the write fails.
         .format(move |out, record| {
-            let message = record.args().to_string();
-            out.write_all(line(format, now_ms(), record.level(), &message).as_bytes())
+            let is_block = [BLOCK_TARGET, BOOKS_TARGET].contains(&record.target());
+            out.write_all(line::record(format, now_ms(), record, is_block).as_bytes())
         });
     builder
-}
-
-/// The whole line, line feed included.
-fn line(format: LogFormat, unix_ms: i64, level: Level, message: &str) -> String {
-    let mut line = String::with_capacity(message.len() + 80);
-    let time = Rfc3339 { unix_ms };
-    // Writing into a string cannot fail.
-    let _ = match format {
-        LogFormat::Pretty => Ok(()),
-        LogFormat::Full => write!(line, "{time} {level:<5} "),
-        LogFormat::Json => write!(
-            line,
-            r#"{{"time":"{time}","level":"{}","message":""#,
-            level.as_str().to_ascii_lowercase()
-        ),
-    };
-    if format == LogFormat::Json {
-        push_json(&mut line, message);
-        line.push_str("\"}");
-    } else {
-        push_visible(&mut line, message);
-    }
-    line.push('\n');
-    line
-}
-
-/// What cannot be shown as `\n`, `\t`, `\u{1b}`, `\u{202e}`; everything else as it is.
-fn push_visible(line: &mut String, message: &str) {
-    for character in message.chars() {
-        if is_showable(character) {
-            line.push(character);
-        } else {
-            line.extend(character.escape_default());
-        }
-    }
-}
-
-/// The inside of a JSON string (RFC 8259, section 7); what else cannot be shown is escaped too, for terminals' sake.
-fn push_json(line: &mut String, message: &str) {
-    for character in message.chars() {
-        match character {
-            '"' => line.push_str("\\\""),
-            '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\t' => line.push_str("\\t"),
-            '\r' => line.push_str("\\r"),
-            showable if is_showable(showable) => line.push(showable),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(line, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -125,9 +110,6 @@ mod tests {
     use log::{Log, Record};
 
     use super::*;
-
-    const TIME_MS: i64 = 1_795_504_328_123;
-    const NASTY: &str = "⏱️ \"a\\b\"\n\r\t\u{1b}[31m\u{7f}\u{9b} é\u{202e}\u{2028}\u{e0041}";
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -161,47 +143,6 @@ mod tests {
                 .target(target)
                 .args(format_args!("{message}"))
                 .build(),
-        );
-    }
-
-    #[test]
-    fn pretty_lines_are_bare_and_full_lines_carry_time_and_level() {
-        let text = "📊 Stats: Produced=10";
-        assert_eq!(
-            line(LogFormat::Pretty, TIME_MS, Level::Info, text),
-            "📊 Stats: Produced=10\n"
-        );
-        assert_eq!(
-            line(LogFormat::Full, TIME_MS, Level::Info, text),
-            "2026-11-24T07:12:08.123Z INFO  📊 Stats: Produced=10\n"
-        );
-        assert_eq!(
-            line(LogFormat::Full, TIME_MS, Level::Error, "x"),
-            "2026-11-24T07:12:08.123Z ERROR x\n"
-        );
-    }
-
-    #[test]
-    fn json_lines_are_one_object_each_and_give_the_message_back() {
-        let line = line(LogFormat::Json, TIME_MS, Level::Warn, NASTY);
-        assert_eq!(line.matches('\n').count(), 1);
-        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(
-            object,
-            serde_json::json!({"time": "2026-11-24T07:12:08.123Z", "level": "warn", "message": NASTY})
-        );
-    }
-
-    #[test]
-    fn nothing_of_a_message_that_cannot_be_shown_reaches_the_terminal() {
-        for format in [LogFormat::Pretty, LogFormat::Full, LogFormat::Json] {
-            let line = line(format, TIME_MS, Level::Info, NASTY);
-            let text = line.strip_suffix('\n').unwrap();
-            assert!(text.chars().all(is_showable), "{line:?}");
-        }
-        assert_eq!(
-            line(LogFormat::Pretty, 0, Level::Info, NASTY),
-            "⏱️ \"a\\b\"\\n\\r\\t\\u{1b}[31m\\u{7f}\\u{9b} é\\u{202e}\\u{2028}\\u{e0041}\n"
         );
     }
 

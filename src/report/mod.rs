@@ -1,8 +1,12 @@
 //! What the user is told: counters, lines of text, the log, the statistics thread.
 
+pub mod event;
 pub mod failures;
+pub mod figures;
 pub mod latency;
 pub mod ledger_file;
+pub mod limit;
+mod line;
 pub mod log;
 pub mod metrics;
 pub mod process;

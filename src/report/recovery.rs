@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::event::Event;
 use super::text;
 
 /// How long after the first one others count as coming back with it: so long a client may take to send to the last.
@@ -55,14 +56,20 @@ impl Recoveries {
     }
 
     /// What there is to say, due or not. Whoever asks logs it.
-    pub fn take(&mut self, topic: &str, now: Instant) -> Option<String> {
+    pub fn take(&mut self, topic: &str, now: Instant) -> Option<(Event, String)> {
         let after = self.after?;
         let line = text::recovered(topic, &self.partitions, after, self.waited, self.failed);
+        let event = Event::new("recovered")
+            .text("topic", topic)
+            .count("partitions", self.partitions.len() as u64)
+            .seconds("after_seconds", after.1)
+            .count("waited", self.waited)
+            .count("failed", self.failed);
         *self = Self {
             last_line: Some(now),
             ..Self::default()
         };
-        Some(line)
+        Some((event, line))
     }
 }
 
@@ -84,13 +91,18 @@ mod tests {
             recoveries.note(partition, 12 * SECOND, 10, 0, now);
         }
         assert_eq!(recoveries.due(), Some(start + SECOND));
-        let line = recoveries.take("js_shoe", start + SECOND);
+        let (event, line) = recoveries.take("js_shoe", start + SECOND).unwrap();
         assert_eq!(
-            line.as_deref(),
-            Some(
-                "✅ js_shoe-0, js_shoe-1 and 98 more are back after 12s, 1,000 messages waited, none lost"
-            )
+            line,
+            "✅ js_shoe-0, js_shoe-1 and 98 more are back after 12s, 1,000 messages waited, none lost"
         );
+        let expected = Event::new("recovered")
+            .text("topic", "js_shoe")
+            .count("partitions", 100)
+            .seconds("after_seconds", 12 * SECOND)
+            .count("waited", 1000)
+            .count("failed", 0);
+        assert_eq!(event, expected);
         assert_eq!(recoveries.due(), None);
     }
 
@@ -103,10 +115,10 @@ mod tests {
             now += 2 * SECOND;
             recoveries.note(3, SECOND, 100, 1, now);
             if recoveries.due().is_some_and(|at| at <= now) {
-                lines.extend(recoveries.take("t", now));
+                lines.extend(recoveries.take("t", now).map(|told| told.1));
             }
         }
-        lines.extend(recoveries.take("t", now));
+        lines.extend(recoveries.take("t", now).map(|told| told.1));
         assert!((5..=8).contains(&lines.len()), "{lines:#?}");
         let waited = |line: &String| -> u64 {
             let (_, rest) = line.split_once("after 1s, ").unwrap();

@@ -9,8 +9,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use log::{Level, log};
+use log::Level;
 
+use super::event::Event;
+use super::log::tell;
 use super::text::rounded;
 use super::troubles::Troubles;
 
@@ -29,7 +31,13 @@ struct Seen {
     kinds: Vec<Kind>,
     /// Errors since the last flush of kinds for which there was no room.
     others: u64,
+    /// All occurrences so far.
+    warnings: u64,
+    errors: u64,
 }
+
+/// Something to log: its level, its values, its line.
+pub(super) type Told = (Level, Event, String);
 
 #[derive(Debug)]
 struct Kind {
@@ -52,8 +60,19 @@ impl ErrorSummary {
     /// Something went wrong: logs it if it is news, else counts it. `message` is one line without a mark in front.
     pub fn report(&self, level: Level, kind: &str, message: &str) {
         self.troubles.note(level, kind, message, Instant::now());
-        if let Some(line) = self.note(level, kind, message) {
-            log!(level, "{line}");
+        if let Some((level, event, line)) = self.note(level, kind, message) {
+            tell(level, &event, line);
+        }
+    }
+
+    /// Something is wrong and lasts: logs it if it is news. For what is looked at once an interval, before [`flush`](Self::flush): it
+    /// is news again once an interval went well.
+    pub(super) fn lasts(&self, level: Level, kind: &str, message: &str) -> Option<Told> {
+        self.troubles.note(level, kind, message, Instant::now());
+        let known = self.lock().find(kind).map(|known| known.fresh = true);
+        match known {
+            Some(()) => None,
+            None => self.note(level, kind, message),
         }
     }
 
@@ -64,15 +83,30 @@ impl ErrorSummary {
 
     /// Logs what has repeated since the last flush, `interval` ago.
     pub fn flush(&self, interval: Duration) {
-        for (level, line) in self.sum_up(interval) {
-            log!(level, "{line}");
+        for (level, event, line) in self.sum_up(interval) {
+            tell(level, &event, line);
         }
     }
 
-    /// [`report`](Self::report), giving back the line to log.
-    fn note(&self, level: Level, kind: &str, message: &str) -> Option<String> {
+    /// Warnings so far, repeated ones included.
+    pub fn warnings(&self) -> u64 {
+        self.lock().warnings
+    }
+
+    /// Errors so far, repeated ones included.
+    pub fn errors(&self) -> u64 {
+        self.lock().errors
+    }
+
+    /// [`report`](Self::report), giving back what to log.
+    fn note(&self, level: Level, kind: &str, message: &str) -> Option<Told> {
         let mut seen = self.lock();
-        if let Some(known) = seen.kinds.iter_mut().find(|known| known.name == kind) {
+        let occurrences = match level {
+            Level::Error => &mut seen.errors,
+            _ => &mut seen.warnings,
+        };
+        *occurrences = occurrences.saturating_add(1);
+        if let Some(known) = seen.find(kind) {
             known.repeated = known.repeated.saturating_add(1);
             known.fresh = true;
             message.clone_into(&mut known.message);
@@ -89,45 +123,70 @@ impl ErrorSummary {
             repeated: 0,
             fresh: true,
         });
-        Some(format!("{} {message}", mark(level)))
+        Some((
+            level,
+            event(level, kind),
+            format!("{} {message}", mark(level)),
+        ))
     }
 
-    /// [`flush`](Self::flush), giving back the lines to log.
-    pub(super) fn sum_up(&self, interval: Duration) -> Vec<(Level, String)> {
+    /// [`flush`](Self::flush), giving back what to log.
+    pub(super) fn sum_up(&self, interval: Duration) -> Vec<Told> {
         let mut seen = self.lock();
-        let interval = rounded(interval);
-        let mut lines = Vec::new();
+        let shown = rounded(interval);
+        let mut told = Vec::new();
+        let summed_up = |level, kind: &str, repeated| {
+            event(level, kind)
+                .count("repeated", repeated)
+                .seconds("interval_seconds", interval)
+        };
         for kind in &mut seen.kinds {
             let repeated = std::mem::take(&mut kind.repeated);
             if repeated > 0 {
                 let times = if repeated == 1 { "time" } else { "times" };
-                lines.push((
+                let line = format!(
+                    "{} {} (repeated {repeated} more {times} in the last {shown})",
+                    mark(kind.level),
+                    kind.message
+                );
+                told.push((
                     kind.level,
-                    format!(
-                        "{} {} (repeated {repeated} more {times} in the last {interval})",
-                        mark(kind.level),
-                        kind.message
-                    ),
+                    summed_up(kind.level, &kind.name, repeated),
+                    line,
                 ));
             }
         }
         let others = std::mem::take(&mut seen.others);
         if others > 0 {
             let line = format!(
-                "{} {others} more errors of further kinds in the last {interval}",
+                "{} {others} more errors of further kinds in the last {shown}",
                 mark(Level::Warn)
             );
-            lines.push((Level::Warn, line));
+            told.push((Level::Warn, summed_up(Level::Warn, "others", others), line));
         }
         seen.kinds
             .retain_mut(|kind| std::mem::take(&mut kind.fresh));
-        lines
+        told
     }
 
     /// A panic elsewhere does not spoil counts: a poisoned lock is taken like any other.
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Seen {
+    fn find(&mut self, kind: &str) -> Option<&mut Kind> {
+        self.kinds.iter_mut().find(|known| known.name == kind)
+    }
+}
+
+fn event(level: Level, kind: &str) -> Event {
+    let name = match level {
+        Level::Error => "error",
+        _ => "warning",
+    };
+    Event::new(name).text("kind", kind)
 }
 
 /// What a line of this level begins with.
@@ -144,12 +203,20 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
+    /// Without the values.
+    fn lines(told: impl IntoIterator<Item = Told>) -> Vec<(Level, String)> {
+        told.into_iter()
+            .map(|(level, _, line)| (level, line))
+            .collect()
+    }
+
     #[test]
     fn the_first_error_is_logged_and_the_others_are_summed_up() {
         let errors = ErrorSummary::new();
         assert_eq!(
             errors
                 .note(Level::Warn, "connect", "broker 1: refused (attempt 1)")
+                .map(|told| told.2)
                 .as_deref(),
             Some("⚠️ broker 1: refused (attempt 1)")
         );
@@ -158,7 +225,7 @@ mod tests {
             assert_eq!(errors.note(Level::Warn, "connect", &message), None);
         }
         assert_eq!(
-            errors.sum_up(INTERVAL),
+            lines(errors.sum_up(INTERVAL)),
             [(
                 Level::Warn,
                 "⚠️ broker 1: refused (attempt 1235) (repeated 1234 more times in the last 10s)"
@@ -166,6 +233,7 @@ mod tests {
             )]
         );
         assert_eq!(errors.sum_up(INTERVAL), []);
+        assert_eq!((errors.warnings(), errors.errors()), (1235, 0));
     }
 
     #[test]
@@ -177,7 +245,7 @@ mod tests {
             assert_eq!(errors.note(Level::Error, "timeout", "too late"), None);
         }
         assert_eq!(
-            errors.sum_up(Duration::from_secs(90)),
+            lines(errors.sum_up(Duration::from_secs(90))),
             [(
                 Level::Error,
                 "❌ too late (repeated 1 more time in the last 1m30s)".to_owned()
@@ -206,7 +274,7 @@ mod tests {
             assert_eq!(logged, kind < KINDS_MAX);
         }
         assert_eq!(
-            errors.sum_up(INTERVAL),
+            lines(errors.sum_up(INTERVAL)),
             [(
                 Level::Warn,
                 "⚠️ 7 more errors of further kinds in the last 10s".to_owned()
@@ -215,5 +283,34 @@ mod tests {
         assert_eq!(errors.lock().kinds.len(), KINDS_MAX);
         errors.sum_up(INTERVAL);
         assert_eq!(errors.lock().kinds.len(), 0);
+    }
+
+    #[test]
+    fn what_lasts_is_said_once_and_is_news_again_once_an_interval_went_well() {
+        let errors = ErrorSummary::new();
+        let look = |is_behind: bool| {
+            let news = is_behind.then(|| errors.lasts(Level::Warn, "behind", "too slow"));
+            let news = news.flatten().map(|told| told.2);
+            assert_eq!(errors.sum_up(INTERVAL), []);
+            news
+        };
+        let said = Some("⚠️ too slow".to_owned());
+        assert_eq!(look(true), said);
+        assert_eq!([look(true), look(true), look(false)], [None, None, None]);
+        assert_eq!([look(false), look(true), look(true)], [None, said, None]);
+        assert_eq!(errors.warnings(), 2);
+    }
+
+    #[test]
+    fn programs_are_told_the_kind_and_how_often_it_repeated() {
+        let errors = ErrorSummary::new();
+        let first = errors.note(Level::Error, "timeout", "too late").unwrap().1;
+        assert_eq!(first, Event::new("error").text("kind", "timeout"));
+        errors.note(Level::Error, "timeout", "too late");
+        let summed_up = errors.sum_up(INTERVAL).remove(0).1;
+        let expected = first
+            .count("repeated", 1)
+            .seconds("interval_seconds", INTERVAL);
+        assert_eq!(summed_up, expected);
     }
 }

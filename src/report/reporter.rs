@@ -1,4 +1,5 @@
-//! The thread `stats`: every interval it prints the statistics line and sums up repeated errors.
+//! The thread `stats`: every interval it prints the statistics line, says of a schedule that is not kept what is the limit, and
+//! sums up repeated errors.
 //!
 //! Its deadlines are absolute, so the lines stay on whole intervals since the start; one that comes too late is left out
 //! rather than printed in a hurry. It waits on a channel whose sender is dropped to end it, and says then up to when it has
@@ -11,11 +12,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use log::{Level, log};
+use log::Level;
 
-use super::repeat::ErrorSummary;
-use super::stats::Stats;
-use super::text::stats_line;
+use super::figures::{stats_event, stats_line};
+use super::limit::Behind;
+use super::log::tell;
+use super::repeat::{ErrorSummary, Told};
+use super::stats::{Interval, Snapshot, Stats};
+use crate::settings::Common;
 
 /// How often repeated errors are summed up where no statistics line is wanted.
 pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,28 +32,29 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Starts the thread. The first line comes one interval after `stats` began to count; with `None` none ever comes.
+    /// Starts the thread. The first line comes one statistics interval after `stats` began to count; without one none ever comes.
     ///
     /// # Errors
     /// The system allows no thread.
     pub fn start(
         stats: Arc<Stats>,
         errors: Arc<ErrorSummary>,
-        interval: Option<Duration>,
+        common: &Common,
     ) -> io::Result<Self> {
-        Self::start_with(stats, errors, interval, |level, line| log!(level, "{line}"))
+        let watch = Watch {
+            stats,
+            errors,
+            interval: common.stats_interval,
+            pace: common.interval,
+        };
+        Self::start_with(watch, |(level, event, line)| tell(level, &event, line))
     }
 
-    fn start_with(
-        stats: Arc<Stats>,
-        errors: Arc<ErrorSummary>,
-        interval: Option<Duration>,
-        mut print: impl FnMut(Level, &str) + Send + 'static,
-    ) -> io::Result<Self> {
+    fn start_with(watch: Watch, mut print: impl FnMut(Told) + Send + 'static) -> io::Result<Self> {
         let (running, stopped) = bounded(1);
         let thread = thread::Builder::new()
             .name("stats".to_owned())
-            .spawn(move || report(&stats, &errors, interval, &stopped, &mut print))?;
+            .spawn(move || watch.report(&stopped, &mut print))?;
         Ok(Self { running, thread })
     }
 
@@ -63,32 +68,58 @@ impl Reporter {
     }
 }
 
-fn report(
-    stats: &Stats,
-    errors: &ErrorSummary,
+/// What the thread looks at, and how often it tells.
+struct Watch {
+    stats: Arc<Stats>,
+    errors: Arc<ErrorSummary>,
     interval: Option<Duration>,
-    stopped: &Receiver<Infallible>,
-    print: &mut impl FnMut(Level, &str),
-) -> Instant {
-    let period = interval.unwrap_or(SUMMARY_INTERVAL);
-    let mut last = stats.start();
-    loop {
-        let due = next_due(stats.start(), period, last);
-        let ended = match due {
-            Some(due) => stopped.recv_deadline(due) == Err(RecvTimeoutError::Disconnected),
-            None => stopped.recv().is_err(),
-        };
-        if ended {
-            return last;
+    /// Time between messages.
+    pace: Duration,
+}
+
+impl Watch {
+    fn report(self, stopped: &Receiver<Infallible>, print: &mut impl FnMut(Told)) -> Instant {
+        let period = self.interval.unwrap_or(SUMMARY_INTERVAL);
+        let mut last = self.stats.start();
+        let mut before = Snapshot::default();
+        while wait(next_due(self.stats.start(), period, last), stopped) {
+            let now = Instant::now();
+            let snapshot = self.stats.snapshot(now);
+            let interval = Interval::between(&before, &snapshot);
+            if self.interval.is_some() {
+                let event = stats_event(&snapshot, &interval);
+                print((Level::Info, event, stats_line(&snapshot, &interval)));
+            }
+            if let Some(told) = self.not_kept(&snapshot, &interval) {
+                print(told);
+            }
+            for told in self.errors.sum_up(now.saturating_duration_since(last)) {
+                print(told);
+            }
+            before = snapshot;
+            last = now;
         }
-        let now = Instant::now();
-        if interval.is_some() {
-            print(Level::Info, &stats_line(&stats.snapshot(now)));
-        }
-        for (level, line) in errors.sum_up(now.saturating_duration_since(last)) {
-            print(level, &line);
-        }
-        last = now;
+        last
+    }
+
+    /// What there is to say of a schedule that is not kept, unless it was said before.
+    fn not_kept(&self, snapshot: &Snapshot, interval: &Interval) -> Option<Told> {
+        let behind = Behind::seen(snapshot, interval, self.pace)?;
+        let message = behind.to_string();
+        let (level, event, line) = self.errors.lasts(Level::Warn, &behind.kind(), &message)?;
+        let event = event
+            .text("limited_by", behind.limit.name())
+            .seconds("behind_seconds", snapshot.behind)
+            .count("skipped", interval.skipped);
+        Some((level, event, line))
+    }
+}
+
+/// Waits until `due`. `false`: ended.
+fn wait(due: Option<Instant>, stopped: &Receiver<Infallible>) -> bool {
+    match due {
+        Some(due) => stopped.recv_deadline(due) != Err(RecvTimeoutError::Disconnected),
+        None => stopped.recv().is_ok(),
     }
 }
 
@@ -109,18 +140,32 @@ mod tests {
     fn start(
         interval: Option<Duration>,
         errors: &Arc<ErrorSummary>,
-    ) -> (Reporter, Receiver<(Level, String)>, Arc<Stats>) {
+    ) -> (Reporter, Receiver<Told>, Arc<Stats>) {
         let (lines_in, lines) = bounded(100);
         let stats = Arc::new(Stats::new(Instant::now()).unwrap());
-        let reporter = Reporter::start_with(
-            Arc::clone(&stats),
-            Arc::clone(errors),
+        let watch = Watch {
+            stats: Arc::clone(&stats),
+            errors: Arc::clone(errors),
             interval,
-            move |level, line| {
-                let _ = lines_in.try_send((level, line.to_owned()));
-            },
-        );
+            pace: SECOND,
+        };
+        let reporter = Reporter::start_with(watch, move |told| {
+            let _ = lines_in.try_send(told);
+        });
         (reporter.unwrap(), lines, stats)
+    }
+
+    #[test]
+    fn a_schedule_that_is_not_kept_is_warned_of_once_with_what_is_the_limit() {
+        let errors = Arc::<ErrorSummary>::default();
+        let (reporter, lines, stats) = start(Some(Duration::from_millis(1)), &errors);
+        stats.set_schedule(3, stats.start().checked_sub(60 * SECOND));
+        let mut told = std::iter::from_fn(|| lines.recv_timeout(60 * SECOND).ok());
+        let warning = told.find(|told| told.0 == Level::Warn).unwrap();
+        assert!(warning.2.starts_with("⚠️ behind schedule"), "{}", warning.2);
+        let later: Vec<Told> = told.take(5).collect();
+        assert!(later.iter().all(|told| told.0 == Level::Info), "{later:?}");
+        reporter.join().unwrap();
     }
 
     #[test]
@@ -141,7 +186,7 @@ mod tests {
     fn statistics_lines_come_until_it_is_ended() {
         let (reporter, lines, _stats) = start(Some(Duration::from_millis(1)), &Arc::default());
         for _ in 0..3 {
-            let (level, line) = lines.recv_timeout(60 * SECOND).unwrap();
+            let (level, _, line) = lines.recv_timeout(60 * SECOND).unwrap();
             assert_eq!(level, Level::Info);
             assert!(
                 line.starts_with("📊 Stats: Produced=0, Errors=0, "),
@@ -162,7 +207,7 @@ mod tests {
             assert_eq!(summed_up, stats.start());
             assert_eq!(lines.iter().next(), None);
             let left = errors.sum_up(SECOND);
-            let told: Vec<&str> = left.iter().map(|(_, line)| line.as_str()).collect();
+            let told: Vec<&str> = left.iter().map(|told| told.2.as_str()).collect();
             assert_eq!(told, ["⚠️ it failed (repeated 1 more time in the last 1s)"]);
             assert!(stats.start().elapsed() < 60 * SECOND);
         }

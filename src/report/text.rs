@@ -8,9 +8,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::stats::{Ledger, Percentiles, Snapshot};
-use super::time::Rfc3339;
-
 /// The first line.
 pub const STARTING: &str =
     "🚀 Starting Continuous Kafka Producer with Random Shoe Data Generation...";
@@ -53,9 +50,6 @@ pub const CLOSED: [&str; 2] = [
     "✅ Graceful shutdown completed",
 ];
 
-/// A generator that is less than this behind its schedule is just late, as timers are.
-const BEHIND_SHOWN_MIN: Duration = Duration::from_millis(10);
-
 /// What it is going to do. `cluster` and `registry` as the user gave them, without credentials.
 pub fn configuration(cluster: &str, topic: &str, interval: &str, registry: &str) -> [String; 5] {
     [
@@ -85,66 +79,6 @@ pub fn registry_verified(status: &str) -> String {
 /// The threads run.
 pub fn loop_started(interval: &str) -> String {
     format!("🔄 Production loop started with interval: {interval}")
-}
-
-/// The statistics line: everything since the start, but latencies since the last such line.
-pub fn stats_line(snapshot: &Snapshot) -> String {
-    let mut pairs = vec![
-        format!("📊 Stats: Produced={}", snapshot.acknowledged),
-        format!("Errors={}", snapshot.errors()),
-        format!("Rate={:.2} msgs/sec", snapshot.rate()),
-        format!("Runtime={}", rounded(snapshot.runtime)),
-        format!("InFlight={}", snapshot.in_flight),
-        format!("Buffered={}", snapshot.buffered()),
-    ];
-    if let Some(unix_ms) = snapshot.last_acknowledged_ms {
-        pairs.push(format!("Last={:.0}", Rfc3339 { unix_ms }));
-    }
-    if let Some(Percentiles { p50, p99, .. }) = snapshot.latency {
-        pairs.push(format!("P50={}", latency(p50)));
-        pairs.push(format!("P99={}", latency(p99)));
-    }
-    if snapshot.behind >= BEHIND_SHOWN_MIN {
-        pairs.push(format!("Behind={}", rounded(snapshot.behind)));
-    }
-    if snapshot.skipped > 0 {
-        pairs.push(format!("Skipped={}", snapshot.skipped));
-    }
-    pairs.join(", ")
-}
-
-/// The end of every run. `total` has the latencies of the whole run ([`Stats::total`](super::stats::Stats::total)).
-pub fn final_statistics(total: &Snapshot, ledger: &Ledger) -> Vec<String> {
-    let mut lines = vec![
-        "📊 Final Statistics:".to_owned(),
-        format!("   📤 Messages Produced: {}", total.acknowledged),
-        format!("   ❌ Errors: {}", total.errors()),
-        format!("   ⏱️ Runtime: {}", rounded(total.runtime)),
-        format!("   📈 Average Rate: {:.2} messages/second", total.rate()),
-    ];
-    if total.skipped > 0 {
-        lines.push(format!(
-            "   ⏭️ Skipped: {} (too far behind schedule)",
-            total.skipped
-        ));
-    }
-    let verdict = if ledger.adds_up() {
-        ""
-    } else {
-        " (does not add up)"
-    };
-    lines.push(format!("   🧾 Ledger: {ledger}{verdict}"));
-    if let Some(percentiles) = total.latency {
-        lines.push(format!(
-            "   ⏱️ Latency: p50={} p90={} p99={} p99.9={} max={}",
-            latency(percentiles.p50),
-            latency(percentiles.p90),
-            latency(percentiles.p99),
-            latency(percentiles.p99_9),
-            latency(percentiles.max),
-        ));
-    }
-    lines
 }
 
 /// So many records, in words.
@@ -216,78 +150,9 @@ pub fn rounded(duration: Duration) -> String {
     part(seconds / 3600, 'h') + &part(seconds / 60 % 60, 'm') + &part(seconds % 60, 's')
 }
 
-/// Microseconds to three digits: `850µs`, `1.23ms`, `45.6ms`, `789ms`, `12.3s`.
-fn latency(us: u64) -> String {
-    if us < 1000 {
-        return format!("{us}µs");
-    }
-    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let us = us as f64;
-    let (value, unit) = if us < 999_500.0 {
-        (us / 1e3, "ms")
-    } else {
-        (us / 1e6, "s")
-    };
-    let decimals = match value {
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$}{unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SAMPLE: &str = "\
-🚀 Starting Continuous Kafka Producer with Random Shoe Data Generation...
-📊 Configuration loaded:
-   📡 Kafka Cluster: pkc-xxxxx.europe-southwest1.gcp.confluent.cloud:9092
-   📝 Topic: js_shoe
-   ⏱️ Message Interval: 1s
-   📈 Schema Registry: https://psrc-xxxxx.eu-west-2.aws.confluent.cloud
-🔧 Initializing continuous producer components...
-🔍 Testing Schema Registry connectivity...
-✅ Schema Registry connectivity verified! Status: {Status:healthy}
-✅ Random shoe generator initialized
-✅ Protobuf serializer created
-✅ Kafka async producer created
-🔄 Starting continuous production loop...
-   Press Ctrl+C to stop gracefully
-🔄 Production loop started with interval: 1s
-📊 Stats: Produced=10, Errors=0, Rate=1.00 msgs/sec, Runtime=10s
-⏹️ Shutdown signal received. Stopping production...
-🛑 Production loop stopping...
-🔒 Closing continuous producer...
-📤 Flushing buffered messages...
-⏳ Waiting for all messages to be processed...
-✅ Continuous producer closed successfully
-✅ Graceful shutdown completed
-📊 Final Statistics:
-   📤 Messages Produced: 25
-   ❌ Errors: 0
-   ⏱️ Runtime: 25s
-   📈 Average Rate: 1.00 messages/second
-";
-
-    fn snapshot(seconds: u64, acknowledged: u64) -> Snapshot {
-        Snapshot {
-            runtime: Duration::from_secs(seconds) + Duration::from_micros(1300),
-            generated: acknowledged,
-            acknowledged,
-            ..Snapshot::default()
-        }
-    }
-
-    fn ledger(generated: u64, acknowledged: u64) -> Ledger {
-        Ledger {
-            generated,
-            acknowledged,
-            failed: 0,
-            unsent: 0,
-        }
-    }
 
     #[test]
     fn one_record_is_no_records() {
@@ -346,90 +211,6 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_run_reads_as_promised() {
-        let mut lines = vec![STARTING.to_owned()];
-        lines.extend(configuration(
-            "pkc-xxxxx.europe-southwest1.gcp.confluent.cloud:9092",
-            "js_shoe",
-            "1s",
-            "https://psrc-xxxxx.eu-west-2.aws.confluent.cloud",
-        ));
-        lines.extend([INITIALIZING, TESTING_REGISTRY].map(str::to_owned));
-        lines.push(registry_verified("healthy"));
-        lines.extend(
-            [GENERATOR_INITIALIZED, SERIALIZER_CREATED, PRODUCER_CREATED].map(str::to_owned),
-        );
-        lines.extend(STARTING_LOOP.map(str::to_owned));
-        lines.push(loop_started("1s"));
-        let stats = stats_line(&snapshot(10, 10));
-        lines.push(
-            stats
-                .strip_suffix(", InFlight=0, Buffered=0")
-                .unwrap()
-                .to_owned(),
-        );
-        lines.extend([SIGNAL_RECEIVED, LOOP_STOPPING].map(str::to_owned));
-        lines.extend(CLOSING.map(str::to_owned));
-        lines.extend(CLOSED.map(str::to_owned));
-        let last = final_statistics(&snapshot(25, 25), &ledger(25, 25));
-        assert_eq!(
-            last[5..],
-            ["   🧾 Ledger: generated 25 = acknowledged 25 + failed 0 + unsent 0"]
-        );
-        lines.extend_from_slice(&last[..5]);
-        assert_eq!(lines.join("\n") + "\n", SAMPLE);
-    }
-
-    #[test]
-    fn a_stats_line_goes_on_with_what_there_is_to_say() {
-        let line = stats_line(&Snapshot {
-            failed: 2,
-            serialization_errors: 1,
-            skipped: 40,
-            behind: Duration::from_millis(2600),
-            in_flight: 7,
-            generated: 200,
-            last_acknowledged_ms: Some(1_795_504_328_123),
-            latency: Some(Percentiles {
-                p50: 1234,
-                p90: 0,
-                p99: 45_678,
-                p99_9: 0,
-                max: 0,
-            }),
-            ..snapshot(90, 180)
-        });
-        assert_eq!(
-            line,
-            "📊 Stats: Produced=180, Errors=3, Rate=2.00 msgs/sec, Runtime=1m30s, InFlight=7, \
-             Buffered=11, Last=2026-11-24T07:12:08Z, P50=1.23ms, P99=45.7ms, Behind=3s, Skipped=40"
-        );
-    }
-
-    #[test]
-    fn final_statistics_end_with_the_ledger_and_the_latencies() {
-        let total = Snapshot {
-            skipped: 12,
-            latency: Some(Percentiles {
-                p50: 850,
-                p90: 1500,
-                p99: 20_000,
-                p99_9: 300_000,
-                max: 2_000_000,
-            }),
-            ..snapshot(1, 3)
-        };
-        assert_eq!(
-            final_statistics(&total, &ledger(4, 3))[5..],
-            [
-                "   ⏭️ Skipped: 12 (too far behind schedule)",
-                "   🧾 Ledger: generated 4 = acknowledged 3 + failed 0 + unsent 0 (does not add up)",
-                "   ⏱️ Latency: p50=850µs p90=1.50ms p99=20.0ms p99.9=300ms max=2.00s",
-            ]
-        );
-    }
-
-    #[test]
     fn durations_are_rounded_and_written_as_go_does() {
         for (ms, expected) in [
             (0, "0s"),
@@ -448,22 +229,5 @@ mod tests {
         }
         assert_eq!(rounded(Duration::from_micros(999_600)), "1s");
         assert_eq!(rounded(Duration::from_micros(400)), "0s");
-    }
-
-    #[test]
-    fn latencies_have_three_digits() {
-        for (us, expected) in [
-            (0, "0µs"),
-            (999, "999µs"),
-            (1000, "1.00ms"),
-            (9_994, "9.99ms"),
-            (9_999, "10.0ms"),
-            (99_960, "100ms"),
-            (999_499, "999ms"),
-            (999_999, "1.00s"),
-            (3_600_000_000, "3600s"),
-        ] {
-            assert_eq!(latency(us), expected);
-        }
     }
 }

@@ -120,7 +120,7 @@ impl Stream {
             .set_tcp_nodelay(true)
             .and_then(|()| self.socket.set_tcp_keepalive(&keepalive));
         if let Err(error) = tuned {
-            log::debug!("cannot tune a socket: {error}");
+            log::debug!(event = "socket"; "cannot tune a socket: {error}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::{Inside, Producer, Question};
 use crate::kafka::client::{DeliveryError, Event};
 use crate::pipeline::shutdown::StopReason;
 use crate::report::failures::{Failure, UNANSWERED};
+use crate::report::log::tell;
 use crate::report::text;
 use crate::report::time::now_ms;
 
@@ -70,8 +71,8 @@ impl Producer {
     }
 
     pub(super) fn tell_recoveries(&mut self, now: Instant) {
-        if let Some(line) = self.recoveries.take(&self.inputs.config.topic, now) {
-            log::info!("{line}");
+        if let Some((event, line)) = self.recoveries.take(&self.inputs.config.topic, now) {
+            tell(log::Level::Info, &event, line);
         }
     }
 
