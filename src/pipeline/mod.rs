@@ -338,7 +338,9 @@ impl Run {
     fn end(mut self, mut file: LedgerFile) -> Exit {
         if self.signals.join().is_err() {
             self.failed = true;
-            tell_failure(&Error::Panicked { thread: "signals" });
+            let error = Error::Panicked { thread: "signals" };
+            file.note(&error);
+            tell_failure(&error);
         }
         let ledger = self.stats.ledger(self.unsent);
         let delivered =
@@ -371,13 +373,13 @@ impl Run {
             None if delivered && asked.is_ok() => Exit::Delivered,
             None => Exit::Incomplete,
         };
-        let ended = self.stop.reason().map(|reason| Ended {
-            reason,
+        let ended = Ended {
+            reason: self.stop.reason().unwrap_or(StopReason::Failed),
             total,
             ledger,
             failures: self.stats.failures(),
-        });
-        file.end(exit, ended)
+        };
+        file.end(exit, Some(ended))
     }
 }
 
