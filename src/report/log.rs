@@ -4,6 +4,7 @@
 //! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord, but for a panic: a defect of
 //! this program is one line too, without what the panic says, for that may hold anything.
 
+use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::{self, PanicHookInfo};
@@ -14,6 +15,7 @@ use log::{Level, LevelFilter, Record, SetLoggerError};
 
 use super::event::Event;
 use super::line;
+use super::screen;
 use super::time::now_ms;
 use crate::settings::LogFormat;
 
@@ -30,14 +32,24 @@ const BOOKS_TARGET: &str = "continuous_producer::books";
 /// # Errors
 /// There is a logger already.
 pub fn init(level: LevelFilter, format: Option<LogFormat>) -> Result<(), SetLoggerError> {
-    let format = format.unwrap_or_else(|| {
-        if io::stderr().is_terminal() {
-            LogFormat::Pretty
-        } else {
-            LogFormat::Full
-        }
+    let is_terminal = io::stderr().is_terminal();
+    let format = format.unwrap_or(if is_terminal {
+        LogFormat::Pretty
+    } else {
+        LogFormat::Full
     });
-    builder(level, format, Target::Stderr).try_init()?;
+    // Who wants warnings only wants no live line either.
+    let may_be_live = is_terminal && format == LogFormat::Pretty && level >= LevelFilter::Info;
+    let is_live = may_be_live && screen::suits(|name| env::var_os(name));
+    let target = if is_live {
+        Target::Pipe(Box::new(screen::Above))
+    } else {
+        Target::Stderr
+    };
+    builder(level, format, target).try_init()?;
+    if is_live {
+        screen::enable();
+    }
     panic::set_hook(Box::new(tell_panic));
     Ok(())
 }
@@ -72,6 +84,7 @@ fn log(target: &str, level: Level, event: &Event, args: std::fmt::Arguments) {
 
 /// One line, as of any other error, and no backtrace.
 fn tell_panic(panic: &PanicHookInfo) {
+    screen::close_at_once();
     let thread = thread::current();
     let thread = thread.name().unwrap_or("without a name");
     let place = panic.location().map(ToString::to_string);

@@ -1,5 +1,5 @@
 //! The thread `stats`: every interval it prints the statistics line, says of a schedule that is not kept what is the limit, and
-//! sums up repeated errors.
+//! sums up repeated errors. On a terminal it refreshes the live line.
 //!
 //! Its deadlines are absolute, so the lines stay on whole intervals since the start; one that comes too late is left out
 //! rather than printed in a hurry. It waits on a channel whose sender is dropped to end it, and says then up to when it has
@@ -17,12 +17,17 @@ use log::Level;
 use super::figures::{stats_event, stats_line};
 use super::limit::Behind;
 use super::log::tell;
+use super::progress::Progress;
 use super::repeat::{ErrorSummary, Told};
+use super::screen;
 use super::stats::{Interval, Snapshot, Stats};
 use crate::settings::Common;
 
 /// How often repeated errors are summed up where no statistics line is wanted.
 pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the live line is drawn anew.
+const REFRESH: Duration = Duration::from_secs(1);
 
 /// The running thread.
 #[derive(Debug)]
@@ -41,11 +46,13 @@ impl Reporter {
         errors: Arc<ErrorSummary>,
         common: &Common,
     ) -> io::Result<Self> {
+        let is_live = common.stats_interval.is_some() && screen::is_enabled();
         let watch = Watch {
             stats,
             errors,
             interval: common.stats_interval,
             pace: common.interval,
+            live: is_live.then(|| Progress::new(common.count, common.duration)),
         };
         Self::start_with(watch, |(level, event, line)| tell(level, &event, line))
     }
@@ -58,7 +65,7 @@ impl Reporter {
         Ok(Self { running, thread })
     }
 
-    /// Ends the thread. Returns when it last summed up.
+    /// Ends the thread, and the live line with it. Returns when it last summed up.
     ///
     /// # Errors
     /// What the thread panicked with.
@@ -75,14 +82,15 @@ struct Watch {
     interval: Option<Duration>,
     /// Time between messages.
     pace: Duration,
+    live: Option<Progress>,
 }
 
 impl Watch {
-    fn report(self, stopped: &Receiver<Infallible>, print: &mut impl FnMut(Told)) -> Instant {
+    fn report(mut self, stopped: &Receiver<Infallible>, print: &mut impl FnMut(Told)) -> Instant {
         let period = self.interval.unwrap_or(SUMMARY_INTERVAL);
         let mut last = self.stats.start();
         let mut before = Snapshot::default();
-        while wait(next_due(self.stats.start(), period, last), stopped) {
+        while self.wait(next_due(self.stats.start(), period, last), stopped) {
             let now = Instant::now();
             let snapshot = self.stats.snapshot(now);
             let interval = Interval::between(&before, &snapshot);
@@ -99,6 +107,9 @@ impl Watch {
             before = snapshot;
             last = now;
         }
+        if self.live.is_some() {
+            screen::close();
+        }
         last
     }
 
@@ -113,13 +124,26 @@ impl Watch {
             .count("skipped", interval.skipped);
         Some((level, event, line))
     }
-}
 
-/// Waits until `due`. `false`: ended.
-fn wait(due: Option<Instant>, stopped: &Receiver<Infallible>) -> bool {
-    match due {
-        Some(due) => stopped.recv_deadline(due) != Err(RecvTimeoutError::Disconnected),
-        None => stopped.recv().is_ok(),
+    /// Waits until `due`, and keeps the live line fresh meanwhile. `false`: ended.
+    fn wait(&mut self, due: Option<Instant>, stopped: &Receiver<Infallible>) -> bool {
+        loop {
+            let now = Instant::now();
+            let refresh = self.live.as_mut().and_then(|progress| {
+                screen::show(&progress.line(&self.stats.counters(now)));
+                next_due(self.stats.start(), REFRESH, now)
+            });
+            let is_over = match [due, refresh].into_iter().flatten().min() {
+                Some(until) => stopped.recv_deadline(until) == Err(RecvTimeoutError::Disconnected),
+                None => stopped.recv().is_err(),
+            };
+            if is_over {
+                return false;
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                return true;
+            }
+        }
     }
 }
 
@@ -148,6 +172,7 @@ mod tests {
             errors: Arc::clone(errors),
             interval,
             pace: SECOND,
+            live: None,
         };
         let reporter = Reporter::start_with(watch, move |told| {
             let _ = lines_in.try_send(told);
