@@ -34,8 +34,8 @@ fn write_all(common: &Common) -> Result<(), Error> {
     let start = Instant::now();
     let stats = counters(start)?;
     let seed = seed(common);
-    let instance = common.instance_id;
-    log::debug!(event = "seed", seed = seed.to_string().as_str(), instance_id = instance; "Seed {seed}, instance {instance}");
+    let (digits, instance) = (seed.to_string(), common.instance_id);
+    log::debug!(event = "seed", seed = digits.as_str(), instance_id = instance; "Seed {seed}, instance {instance}");
     let shoes = ShoeGenerator::new(seed, common.instance_id);
     let ring = ChunkRing::new(CHUNKS);
     let (full, empty, schedule, limits) = (

@@ -114,7 +114,7 @@ fn describe(settings: &Settings, seed: u64) {
         .text("topic", topic.as_str())
         .seconds("message_interval_seconds", settings.common.interval)
         .text("registry", registry.as_str())
-        // As text: it has more digits than a JSON number keeps in many readers.
+        // As text: many programs that read JSON keep only 53 bits of a number.
         .text("seed", seed.to_string())
         .count("instance_id", instance_id.into());
     let lines = text::configuration(&servers, topic, &interval, &registry);

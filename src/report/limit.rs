@@ -59,7 +59,7 @@ impl LimitedBy {
     fn words(self) -> &'static str {
         match self {
             Self::Generator => {
-                "the generator is the limit (one thread, which had room to write to)"
+                "the generator is the limit (it had room to write to: processor time is what its thread lacked)"
             }
             Self::Producer => {
                 "the producer thread is the limit (compression, encryption, many partitions)"
@@ -77,7 +77,7 @@ impl LimitedBy {
     fn remedy(self) -> &'static str {
         match self {
             Self::Generator => {
-                "raise MESSAGE_INTERVAL, or run several instances, each with its INSTANCE_ID"
+                "raise MESSAGE_INTERVAL, see that the machine has a core for it, or run several instances, each with its INSTANCE_ID"
             }
             Self::Producer => {
                 "choose a cheaper KAFKA_COMPRESSION_TYPE, or run several instances, each with its INSTANCE_ID"
