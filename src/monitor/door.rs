@@ -188,7 +188,7 @@ impl Door {
                 });
             }
             (Err(error), _) => {
-                log::debug!(event = "monitor"; "the monitor gets no thread: {error}")
+                log::debug!(event = "monitor"; "the monitor gets no thread: {error}");
             }
             (Ok(_), None) => debug_assert!(false, "no such place: {place}"),
         }

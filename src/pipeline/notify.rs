@@ -211,7 +211,7 @@ impl<A: Fn() -> bool> Watchdog<A> {
         match self.socket.send(&message) {
             Ok(()) => self.telling.told(),
             Err(error) if self.has_warned => {
-                log::debug!(event = "service_manager"; "The service manager: {error}")
+                log::debug!(event = "service_manager"; "The service manager: {error}");
             }
             Err(error) => {
                 self.has_warned = true;
