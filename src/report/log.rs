@@ -1,6 +1,6 @@
 //! The log: which records it takes and where they go.
 //!
-//! A record is one line on standard error, or one object, as [`line`](super::line) says. That standard error is closed or its
+//! A record is one line on standard error, or one object, as `report::line` says. That standard error is closed or its
 //! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord, but for a panic: a defect of
 //! this program is one line too, without what the panic says, for that may hold anything.
 
