@@ -206,7 +206,6 @@ impl Client {
         let connection = self.next_connection;
         self.next_connection += 1;
         node.connection = Some(connection);
-        self.counters.reconnects += u64::from(std::mem::replace(&mut node.was_connected, true));
         let address = node.address.clone();
         let timeout = node.setup.current(&mut self.rng);
         let session = Session::new(

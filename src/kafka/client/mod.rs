@@ -321,6 +321,10 @@ impl Client {
         self.dirty = true;
         if let Some(session) = self.sessions.get_mut(&connection) {
             let frame = session.handle_connected(now);
+            if let Some(node) = self.cluster.node_mut(session.node) {
+                let again = std::mem::replace(&mut node.was_connected, true);
+                self.counters.reconnects += u64::from(again);
+            }
             self.actions.push_back(Action::Send { connection, frame });
         }
     }

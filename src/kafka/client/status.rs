@@ -47,7 +47,7 @@ pub struct Counters {
     pub sent_bytes: u64,
     /// Records in batches that were sent again.
     pub retried: u64,
-    /// Connections begun to a node that had one before.
+    /// Connections made to a node that had one before.
     pub reconnects: u64,
     /// Connections that could not be made, or ended while they were in use.
     pub connection_failures: u64,

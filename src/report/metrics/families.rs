@@ -81,7 +81,7 @@ pub static FAMILIES: [Family; 42] = [
     ),
     counter(
         "reconnects_total",
-        "Connections begun to a node that had one before.",
+        "Connections made to a broker that had one before.",
         |view, out| {
             out.count(view.client.counters.reconnects);
         },
