@@ -17,12 +17,12 @@ class Stage:
     pictures: Path
 
     def open(self, run: Run, seconds: float, **look) -> None:
-        """The page of a run, so many seconds after it was opened."""
+        """The page of a run, so many seconds after it was opened and half a one: in between two questions of the page."""
         self.server.show(run)
         self.browser.dress(**look)
         self.browser.call("Emulation.setVirtualTimePolicy", policy="pause")
         self.browser.open(self.server.url)
-        self.browser.pass_time(seconds)
+        self.browser.pass_time(seconds + 0.5)
 
     def shoot(self, name: str) -> None:
         self.browser.shoot(self.pictures / f"{name}.png")
