@@ -17,7 +17,7 @@ class Stage:
     pictures: Path
 
     def open(self, run: Run, seconds: float, **look) -> None:
-        """The page of a run, so many seconds after it was opened and half a one: in between two questions of the page."""
+        """The page of a run, so many seconds and a half after it was opened: in between two questions of the page."""
         self.server.show(run)
         self.browser.dress(**look)
         self.browser.call("Emulation.setVirtualTimePolicy", policy="pause")
