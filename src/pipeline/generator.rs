@@ -91,6 +91,8 @@ impl Generator<'_> {
     ) -> u64 {
         let mut handed_over = 0;
         let Err(reason) = self.hand_over_chunks(&mut handed_over, write);
+        // Nothing is due any more: nobody is behind.
+        self.stats.set_schedule(self.schedule.skipped(), None);
         self.stop.stop(reason);
         handed_over
     }

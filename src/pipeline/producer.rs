@@ -286,7 +286,7 @@ impl Producer {
         ];
         let until = deadlines.into_iter().flatten().min();
         let timeout = until.map_or(WAIT_MAX, |at| at.saturating_duration_since(now));
-        let full = self.client.full_because();
+        let full = self.client.full_because(now);
         let timeout = full.map_or(timeout, |_| timeout.min(FULL_TOLD));
         select! {
             recv(self.events) -> event => if let Ok(event) = event {

@@ -14,8 +14,8 @@ use super::view::View;
 use crate::kafka::client::status::{BrokerStatus, ConnectionStatus, PartitionStatus};
 
 /// The object, on one line.
-pub fn json(view: &View<'_>) -> String {
-    let (facts, counts) = (view.facts, &view.counts);
+pub fn json(view: &View) -> String {
+    let (facts, counts) = (&view.facts, &view.counts);
     let failures = view.failures.iter().filter(|(_, records)| **records > 0);
     let failures: Vec<Value> = failures
         .map(|(failure, records)| {
@@ -32,6 +32,7 @@ pub fn json(view: &View<'_>) -> String {
         "seed": facts.seed.to_string(),
         "started": Rfc3339 { unix_ms: facts.started_ms }.to_string(),
         "uptime_seconds": seconds(view.uptime),
+        "runtime_seconds": seconds(counts.runtime),
         "state": view.state.name(),
         "ready": view.readiness.ready,
         "ready_reason": view.readiness.reason,
@@ -71,7 +72,7 @@ fn time(unix_ms: i64) -> String {
 }
 
 /// `[upper bound in seconds, records at most that]`; the last one has no bound.
-fn latency_buckets(view: &View<'_>) -> Vec<Value> {
+fn latency_buckets(view: &View) -> Vec<Value> {
     let bounds = LATENCY_BOUNDS_US.map(|us| seconds(Duration::from_micros(us)));
     let classes = bounds.into_iter().zip(&view.latencies.at_most);
     let mut buckets: Vec<Value> = classes
@@ -92,7 +93,8 @@ fn trouble(trouble: &Trouble) -> Value {
 
 fn broker(broker: &BrokerStatus) -> Value {
     let state = match broker.connection {
-        ConnectionStatus::None => "disconnected",
+        ConnectionStatus::Idle => "idle",
+        ConnectionStatus::Lost => "disconnected",
         ConnectionStatus::Connecting => "connecting",
         ConnectionStatus::Ready => "connected",
         ConnectionStatus::Silent => "silent",

@@ -257,11 +257,11 @@ impl Client {
         self.memory.used()
     }
 
-    /// Records that were sent and are neither acknowledged nor failed.
+    /// Records that were sent and not answered; not those that wait to be sent again.
     pub fn records_in_flight(&self) -> usize {
         self.partitions
             .iter()
-            .map(Partition::records_in_flight)
+            .map(Partition::records_unanswered)
             .sum()
     }
 

@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Client;
+use super::partition::Partition;
 use super::session::Session;
 use super::trouble::{Reason, SAID_MIN};
+use super::{Client, Phase};
 use crate::kafka::config::HostPort;
 use crate::kafka::wire::frame::RequestFrame;
 use crate::kafka::wire::message::ApiKey;
@@ -100,8 +101,10 @@ pub struct BrokerStatus {
 /// How it stands with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionStatus {
-    /// There is none: it is not needed, or the next attempt is still to come.
-    None,
+    /// There is none, and none is needed: no record waits for this broker.
+    Idle,
+    /// There is none though records wait for it; the next attempt is still to come.
+    Lost,
     /// It is being made: TCP, TLS, versions, authentication.
     Connecting,
     /// It can be used.
@@ -123,7 +126,8 @@ pub struct PartitionStatus {
     pub in_flight: usize,
     /// Records that were acknowledged.
     pub acknowledged: u64,
-    /// For how long its records have been kept from being acknowledged, if that is longer than a second, and why, if it is known.
+    /// For how long the records that are here have been kept from being acknowledged, if there are any and that is longer than a
+    /// second, and why, if it is known.
     pub trouble: Option<(Duration, Option<String>)>,
 }
 
@@ -153,10 +157,16 @@ impl Client {
     fn brokers(&self, now: Instant) -> Vec<BrokerStatus> {
         let brokers = self.cluster.brokers().map(|(id, node)| {
             let session = node.connection.and_then(|c| self.sessions.get(&c));
+            let wait_for_it = |p: &Partition| p.leader == Some(id) && !p.is_empty();
+            let connection = match session {
+                Some(session) => connection(session, now),
+                None if self.partitions.iter().any(wait_for_it) => ConnectionStatus::Lost,
+                None => ConnectionStatus::Idle,
+            };
             BrokerStatus {
                 id,
                 address: node.address.clone(),
-                connection: connection(session, now),
+                connection,
                 requests_in_flight: session.map_or(0, Session::produce_in_flight),
                 failure: node.failure.as_ref().map(Reason::to_string),
             }
@@ -165,35 +175,42 @@ impl Client {
     }
 
     /// Why it takes no records, if that is for want of memory.
-    pub fn full_because(&self) -> Option<FullBecause> {
-        if self.phase != super::Phase::Running || self.wants_records() {
+    pub fn full_because(&self, now: Instant) -> Option<FullBecause> {
+        if self.phase != Phase::Running || self.wants_records() {
             return None;
         }
         let mut ready = self.sessions.values().filter(|session| session.is_ready());
-        let have_room =
-            ready.all(|session| session.produce_in_flight() < self.config.max_in_flight);
-        let in_trouble = self.partitions.iter().any(|p| p.trouble().is_some());
-        Some(if have_room && !in_trouble {
-            FullBecause::MemoryIsSmall
-        } else {
-            FullBecause::BrokersAreSlow
-        })
+        let takes_more = |session: &Session| {
+            session.answers(now) && session.produce_in_flight() < self.config.max_in_flight
+        };
+        let all_take_more = ready.next().is_some_and(takes_more) && ready.all(takes_more);
+        let in_trouble = |p: &Partition| !p.is_empty() && p.trouble().is_some();
+        Some(
+            if all_take_more && !self.partitions.iter().any(in_trouble) {
+                FullBecause::MemoryIsSmall
+            } else {
+                FullBecause::BrokersAreSlow
+            },
+        )
     }
 }
 
-fn connection(session: Option<&Session>, now: Instant) -> ConnectionStatus {
-    match session {
-        None => ConnectionStatus::None,
-        Some(session) if !session.is_ready() => ConnectionStatus::Connecting,
-        Some(session) if !session.answers(now) => ConnectionStatus::Silent,
-        Some(_) => ConnectionStatus::Ready,
+fn connection(session: &Session, now: Instant) -> ConnectionStatus {
+    if !session.is_ready() {
+        ConnectionStatus::Connecting
+    } else if !session.answers(now) {
+        ConnectionStatus::Silent
+    } else {
+        ConnectionStatus::Ready
     }
 }
 
-impl super::partition::Partition {
+impl Partition {
     fn status(&self, now: Instant) -> PartitionStatus {
         let in_flight = self.records_unanswered();
-        let trouble = self.trouble().and_then(|trouble| {
+        // The core remembers it until something is acknowledged again; without records it keeps nobody waiting.
+        let trouble = self.trouble().filter(|_| !self.is_empty());
+        let trouble = trouble.and_then(|trouble| {
             let lasted = now.saturating_duration_since(trouble.since);
             let reason = trouble.reason.as_ref().map(Reason::to_string);
             (lasted >= SAID_MIN).then_some((lasted, reason))

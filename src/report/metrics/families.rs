@@ -81,7 +81,7 @@ pub static FAMILIES: [Family; 42] = [
     ),
     counter(
         "reconnects_total",
-        "Connections made to a broker that had one before.",
+        "Connections made to a broker, or to a configured address, that had one before.",
         |view, out| {
             out.count(view.client.counters.reconnects);
         },
@@ -112,12 +112,12 @@ pub static FAMILIES: [Family; 42] = [
     ),
     counter(
         "warnings_total",
-        "Warnings, repeated ones included.",
+        "Warnings about delivery, brokers, tokens and the schedule, repeated ones included.",
         |view, out| out.count(view.warnings),
     ),
     counter(
         "errors_total",
-        "Errors, repeated ones included.",
+        "Errors of delivery and serialization, repeated ones included.",
         |view, out| out.count(view.errors),
     ),
     gauge(
@@ -339,7 +339,7 @@ fn is_connected(connection: ConnectionStatus) -> bool {
 const fn counter(
     name: &'static str,
     help: &'static str,
-    write: fn(&View<'_>, &mut Samples<'_>),
+    write: fn(&View, &mut Samples<'_>),
 ) -> Family {
     let kind = Kind::Counter;
     Family {
@@ -353,7 +353,7 @@ const fn counter(
 const fn gauge(
     name: &'static str,
     help: &'static str,
-    write: fn(&View<'_>, &mut Samples<'_>),
+    write: fn(&View, &mut Samples<'_>),
 ) -> Family {
     let kind = Kind::Gauge;
     Family {
@@ -367,7 +367,7 @@ const fn gauge(
 const fn histogram(
     name: &'static str,
     help: &'static str,
-    write: fn(&View<'_>, &mut Samples<'_>),
+    write: fn(&View, &mut Samples<'_>),
 ) -> Family {
     let kind = Kind::Histogram;
     Family {

@@ -1,8 +1,8 @@
 //! `/metrics`: one table of metrics, and how it is written for Prometheus.
 //!
 //! Text format 0.0.4 of Prometheus. Names, units and types follow its conventions: base units, `_total` for what only grows.
-//! Every family is there from the first moment on, at zero, so that a first failure is a rise. No family has a label with
-//! more values than a cluster has brokers: partitions are on the page. Reads nothing but the [`View`].
+//! Every family is there from the first moment on, and what is counted begins at zero. No label has more values than a cluster has
+//! brokers or Kafka has error codes: partitions are on the page. Reads nothing but the [`View`].
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub struct Family {
     pub kind: Kind,
     /// One line.
     pub help: &'static str,
-    write: fn(&View<'_>, &mut Samples<'_>),
+    write: fn(&View, &mut Samples<'_>),
 }
 
 /// Types of metrics.
@@ -95,7 +95,7 @@ impl Family {
 }
 
 /// The whole exposition.
-pub fn exposition(view: &View<'_>) -> String {
+pub fn exposition(view: &View) -> String {
     let mut text = String::with_capacity(16 * 1024);
     for family in &FAMILIES {
         let name = family.name();
@@ -159,7 +159,7 @@ impl Samples<'_> {
     }
 
     /// Nothing where the system says nothing.
-    fn process(&mut self, view: &View<'_>, read: impl Fn(&Process) -> Value) {
+    fn process(&mut self, view: &View, read: impl Fn(&Process) -> Value) {
         if let Some(process) = &view.process {
             self.sample("", &[], read(process));
         }

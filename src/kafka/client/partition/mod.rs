@@ -211,15 +211,7 @@ impl Partition {
         self.open.is_none() && self.ready.is_empty() && self.tracked.is_empty()
     }
 
-    /// Records that were sent and are neither acknowledged nor failed.
-    pub(super) fn records_in_flight(&self) -> usize {
-        self.tracked
-            .iter()
-            .map(|tracked| tracked.batch.records)
-            .sum()
-    }
-
-    /// Those of them that wait for an answer, not for being sent again.
+    /// Records that were sent and not answered; not those that wait to be sent again.
     pub(super) fn records_unanswered(&self) -> usize {
         let on_their_way = self.tracked.iter().filter(|t| t.fate != Fate::Retry);
         on_their_way.map(|tracked| tracked.batch.records).sum()
@@ -234,7 +226,8 @@ impl Partition {
     pub(super) fn records(&self) -> usize {
         let ready: usize = self.ready.iter().map(|batch| batch.records).sum();
         let open = self.open.as_ref().map_or(0, OpenBatch::records);
-        self.records_in_flight() + ready + open
+        let tracked = self.tracked.iter().map(|tracked| tracked.batch.records);
+        tracked.sum::<usize>() + ready + open
     }
 
     /// The next batch to be sent, if the rules allow one. See the module for them.

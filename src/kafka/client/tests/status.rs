@@ -110,6 +110,33 @@ fn a_broker_that_answers_late_shows_as_silent() {
     assert_eq!(status(&rig).brokers[0].connection, ConnectionStatus::Silent);
 }
 
+#[test]
+fn a_partition_without_records_keeps_nobody_waiting_whatever_has_become_of_them() {
+    let mut rig = Rig::simple().warmed_up();
+    rig.send(&["a"]);
+    rig.refusing.insert("broker-1".to_owned());
+    let connection = rig.connections("broker-1")[0];
+    rig.cut(connection);
+    rig.advance(DELIVERY_TIMEOUT + secs(5));
+    assert_eq!(rig.ledger.failed, 1);
+    let after = status(&rig);
+    assert_eq!(after.partitions[0].trouble, None);
+    assert_eq!(after.brokers[0].connection, ConnectionStatus::Idle);
+}
+
+#[test]
+fn a_broker_that_cannot_be_reached_is_lost_while_records_wait_for_it_and_idle_otherwise() {
+    let mut rig = Rig::simple();
+    let connection = rig.connections("broker-1")[0];
+    rig.refusing.insert("broker-1".to_owned());
+    rig.cut(connection);
+    assert_eq!(status(&rig).brokers[0].connection, ConnectionStatus::Idle);
+    rig.push("waits");
+    rig.advance_until(secs(5), |rig| {
+        status(rig).brokers[0].connection == ConnectionStatus::Lost
+    });
+}
+
 fn fill(rig: &mut Rig) {
     while rig.push_keyed(0, &"x".repeat(900)).is_ok() {}
     rig.settle();
@@ -122,9 +149,27 @@ fn a_small_memory_is_the_limit_while_brokers_may_be_sent_more() {
         ..config()
     };
     let mut rig = Rig::ready(small, FakeCluster::new(1, 1)).warmed_up();
-    assert_eq!(rig.client.full_because(), None);
+    assert_eq!(rig.client.full_because(rig.now), None);
     fill(&mut rig);
-    assert_eq!(rig.client.full_because(), Some(FullBecause::MemoryIsSmall));
+    assert_eq!(
+        rig.client.full_because(rig.now),
+        Some(FullBecause::MemoryIsSmall)
+    );
+}
+
+#[test]
+fn a_frozen_broker_is_the_limit_though_it_might_be_sent_more() {
+    let small = ProducerConfig {
+        buffer_memory: 1500,
+        ..config()
+    };
+    let mut rig = Rig::ready(small, FakeCluster::new(1, 1)).warmed_up();
+    fill(&mut rig);
+    rig.advance(secs(4));
+    assert_eq!(
+        rig.client.full_because(rig.now),
+        Some(FullBecause::BrokersAreSlow)
+    );
 }
 
 #[test]
@@ -136,7 +181,10 @@ fn brokers_are_the_limit_while_they_have_all_they_may_have_or_are_in_trouble() {
     };
     let mut rig = Rig::ready(tight, FakeCluster::new(1, 1)).warmed_up();
     fill(&mut rig);
-    assert_eq!(rig.client.full_because(), Some(FullBecause::BrokersAreSlow));
+    assert_eq!(
+        rig.client.full_because(rig.now),
+        Some(FullBecause::BrokersAreSlow)
+    );
 
     let small = ProducerConfig {
         buffer_memory: 1500,
@@ -147,5 +195,8 @@ fn brokers_are_the_limit_while_they_have_all_they_may_have_or_are_in_trouble() {
     rig.refusing.insert("broker-1".to_owned());
     let connection = rig.connections("broker-1")[0];
     rig.cut(connection);
-    assert_eq!(rig.client.full_because(), Some(FullBecause::BrokersAreSlow));
+    assert_eq!(
+        rig.client.full_because(rig.now),
+        Some(FullBecause::BrokersAreSlow)
+    );
 }
