@@ -11,6 +11,8 @@
 //!       │ stop                         │ counters, histogram
 //!  signals, count, duration            ▼
 //!                               stats thread ──▶ log lines, final statistics
+//!                               monitor ───────▶ /metrics, /healthz, /readyz, a page   (METRICS_LISTEN)
+//!                               watchdog ──────▶ the service manager                   (NOTIFY_SOCKET)
 //! ```
 //!
 //! One process, a handful of named threads, bounded channels between them, one direction of flow. Nothing sleeps where it
@@ -31,7 +33,7 @@
 //! | [`kafka::net`] | where sockets live: a link is one connection, encrypted or not, with a writer and a reader thread | frames of `kafka::wire`, `tls` |
 //! | [`tls`] | what is trusted on encrypted connections, and who we are there | `crypto`, `foreign` |
 //! | [`crypto`] | what cryptography needs of the processor | nothing of ours |
-//! | [`report`] | what the user is told: counters, histogram, books, lines, log, metrics | nothing that does work; `kafka::client`'s plain `status` |
+//! | [`report`] | what the user is told: counters, histogram, books, lines, log, metrics | `settings`, `foreign`, `kafka::client`'s plain `status` |
 //! | [`monitor`] | what a run shows over HTTP: metrics, health, status, a page | `kafka`'s plain `config` |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`check`] | `--check`: every step of a run up to its first message, each with its outcome | everything above but `pipeline` |

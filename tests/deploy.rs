@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use continuous_producer::pipeline::END_MAX;
 use continuous_producer::report::metrics::{FAMILIES, Family, Kind};
 use continuous_producer::settings::{self, duration, table};
 
@@ -20,9 +21,6 @@ const ALERTS: &str = "deploy/prometheus/alerts.yaml";
 const ALERTS_TEST: &str = "deploy/prometheus/alerts_test.yaml";
 const DASHBOARD: &str = "deploy/grafana/dashboard.json";
 const DOCS: &str = "docs/operations.md";
-
-/// What a shutdown may take beside `SHUTDOWN_TIMEOUT`, at least.
-const BOOKS: Duration = Duration::from_secs(5);
 
 const PORT: &str = "9400";
 
@@ -202,9 +200,12 @@ fn who_stops_it_gives_it_the_time_that_a_shutdown_may_take() {
             .find(|(name, _)| name == "SHUTDOWN_TIMEOUT");
         duration::parse(&given.map_or(default.clone(), |(_, value)| value)).unwrap()
     };
-    assert!(stop > timeout(environment()) + BOOKS, "{stop:?}");
+    assert!(stop > timeout(environment()) + END_MAX, "{stop:?}");
     let grace = Duration::from_secs(grace);
-    assert!(grace > timeout(config_map(&manifest)) + BOOKS, "{grace:?}");
+    assert!(
+        grace > timeout(config_map(&manifest)) + END_MAX,
+        "{grace:?}"
+    );
 }
 
 #[test]
@@ -222,10 +223,7 @@ fn all_speak_of_the_same_port() {
     for key in ["containerPort:", "prometheus.io/port:"] {
         assert_eq!(value(&manifest, key), PORT, "{key}");
     }
-    assert_eq!(
-        values(&manifest, "port:"),
-        [PORT, "metrics", "metrics", "metrics"]
-    );
+    assert_eq!(values(&manifest, "port:"), [PORT, "metrics", "metrics"]);
     let scrapes = read(SCRAPES);
     assert_eq!(value(&scrapes, "port:"), PORT);
     assert_eq!(value(&scrapes, "localhost:"), PORT);

@@ -91,7 +91,7 @@ fn the_manager_hears_the_start_that_it_is_alive_and_the_stop() {
     program.signal("TERM");
     let stopping = manager.message("STOPPING=1");
     assert!(
-        stopping.starts_with("STOPPING=1\nEXTEND_TIMEOUT_USEC=25000000\nSTATUS=stopping, "),
+        stopping.starts_with("STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\nSTATUS=stopping, "),
         "{stopping}"
     );
     let ended = program.end();

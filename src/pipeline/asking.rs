@@ -5,6 +5,7 @@
 
 use std::thread::JoinHandle;
 
+use super::threads::Watched;
 use super::{join, spawn};
 use crate::error::Error;
 use crate::http::Canceller;
@@ -18,16 +19,20 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Starts the thread. `canceller` is that of the client that `ask` asks with.
+    /// Starts the thread, which drops `watched` when it ends. `canceller` is that of the client that `ask` asks with.
     ///
     /// # Errors
     /// The system allows no thread.
     pub(super) fn begin(
         name: &'static str,
         canceller: Canceller,
+        watched: Watched,
         ask: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Error> {
-        let thread = spawn(name, ask)?;
+        let thread = spawn(name, move || {
+            let _watched = watched;
+            ask();
+        })?;
         Ok(Self {
             name,
             canceller,

@@ -11,6 +11,7 @@ use super::chunk::{Chunk, ChunkRing};
 use super::generator::Generator;
 use super::schedule::Schedule;
 use super::shutdown::{Stop, StopReason};
+use super::threads::Threads;
 use super::{CHUNKS, counters, join, limits, seed, spawn, watch_signals};
 use crate::error::{Error, Exit};
 use crate::report::repeat::ErrorSummary;
@@ -30,7 +31,7 @@ pub fn run(common: &Common) -> Exit {
 
 fn write_all(common: &Common) -> Result<(), Error> {
     let stop = Stop::new();
-    let signals = watch_signals(&stop)?;
+    let signals = watch_signals(&stop, &Threads::default())?;
     let start = Instant::now();
     let stats = counters(start)?;
     let seed = seed(common);

@@ -16,12 +16,12 @@ use super::shutdown::StopReason;
 use crate::error::{Error, Exit};
 use crate::report::failures::Failure;
 use crate::report::ledger_file::{self, Summary};
-use crate::report::stats::{Ledger, Snapshot};
+use crate::report::snapshot::{Ledger, Snapshot};
 use crate::report::time::now_ms;
 use crate::settings::Settings;
 
 /// How long the disk may take, and how long after a second signal.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const URGENT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A run that began, and what came of it.

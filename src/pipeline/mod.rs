@@ -10,7 +10,7 @@ mod asking;
 pub mod chunk;
 pub mod dry_run;
 pub mod generator;
-mod ledger;
+mod ledger_file;
 mod notify;
 mod producer;
 pub mod schedule;
@@ -21,6 +21,8 @@ mod threads;
 mod token;
 mod watch;
 mod watchers;
+
+pub use notify::END_MAX;
 
 use std::fmt::Display;
 use std::io;
@@ -47,7 +49,7 @@ use crate::shoe::ShoeGenerator;
 use asking::Asking;
 use chunk::{Chunk, ChunkRing};
 use generator::{Generator, Limits};
-use ledger::{Ended, LedgerFile};
+use ledger_file::{Ended, LedgerFile};
 use producer::{ProducerInputs, ProducerOutcome};
 use schedule::Schedule;
 use shutdown::{SignalThread, Stop, StopReason};
@@ -142,10 +144,10 @@ struct Run {
 
 impl Run {
     fn begin() -> Result<Self, Error> {
-        let stop = Stop::new();
+        let (stop, threads) = (Stop::new(), Threads::default());
         Ok(Self {
-            signals: watch_signals(&stop)?,
-            threads: Threads::default(),
+            signals: watch_signals(&stop, &threads)?,
+            threads,
             watchers: None,
             token: None,
             registry: None,
@@ -276,8 +278,13 @@ impl Run {
         if let Some(watchers) = &self.watchers {
             watchers.ready();
         }
-        let reporter = Reporter::start(Arc::clone(&self.stats), Arc::clone(&self.errors), common)
+        let watched = self.threads.watched("stats", &self.stop);
+        let (stats, errors) = (Arc::clone(&self.stats), Arc::clone(&self.errors));
+        let reporter = Reporter::start(stats, errors, common, watched)
             .map_err(system("starting the thread for statistics"));
+        if reporter.is_err() {
+            self.stop.stop(StopReason::Failed);
+        }
         // Nothing is ever sent: the end of the wait is the stop.
         let _ = self.stop.receiver().recv();
         self.tell_why();
@@ -297,8 +304,11 @@ impl Run {
         name: &'static str,
         body: impl FnOnce() -> T + Send + 'static,
     ) -> Result<JoinHandle<T>, Error> {
-        let (threads, stop) = (self.threads.clone(), self.stop.clone());
-        spawn(name, move || threads.run(name, &stop, body))
+        let watched = self.threads.watched(name, &self.stop);
+        spawn(name, move || {
+            let _watched = watched;
+            body()
+        })
     }
 
     fn tell_why(&self) {
@@ -388,8 +398,9 @@ fn seed(common: &Common) -> u64 {
     common.seed.unwrap_or_else(|| fastrand::u64(..))
 }
 
-fn watch_signals(stop: &Stop) -> Result<SignalThread, Error> {
-    SignalThread::start(stop.clone()).map_err(system("starting the thread for signals"))
+fn watch_signals(stop: &Stop, threads: &Threads) -> Result<SignalThread, Error> {
+    let watched = threads.watched("signals", stop);
+    SignalThread::start(stop.clone(), watched).map_err(system("starting the thread for signals"))
 }
 
 fn counters(start: Instant) -> Result<Arc<Stats>, Error> {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
+use super::ledger_file::WRITE_TIMEOUT;
 use super::shutdown::Stop;
 use super::{join, spawn};
 use crate::error::Error;
@@ -36,8 +37,8 @@ const PING_INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// How long one message may take to be handed over.
 const SEND_MAX: Duration = Duration::from_secs(1);
 
-/// What the end of the run takes beside the shutdown itself: the books, and threads to join.
-const END_MAX: Duration = Duration::from_secs(5);
+/// What the end of a run may take beside the shutdown itself: the books, threads to join, and the summary on disk.
+pub const END_MAX: Duration = Duration::from_secs(5).saturating_add(WRITE_TIMEOUT);
 
 /// The running thread.
 #[derive(Debug)]
@@ -51,13 +52,13 @@ pub(super) struct ServiceManager {
 struct Ready;
 
 impl ServiceManager {
-    /// Starts the thread, if there is a manager to tell. `alive` says whether the run deserves its watchdog's ping; it is asked in
-    /// this thread, as often as a ping is due, and must not wait.
+    /// Starts the thread, if there is a manager to tell. `alive` says whether the run deserves its watchdog's ping, and if not, why;
+    /// it is asked in this thread, as often as a ping is due, and what is to be told waits for it.
     pub(super) fn start(
         stop: &Stop,
         stats: &Arc<Stats>,
         shutdown_timeout: Duration,
-        alive: impl Fn() -> bool + Send + 'static,
+        alive: impl Fn() -> Result<(), String> + Send + 'static,
     ) -> Option<Self> {
         let variables = Variables::of_this_process();
         let name = variables.socket.clone()?;
@@ -174,7 +175,7 @@ struct Watchdog<A> {
     has_warned: bool,
 }
 
-impl<A: Fn() -> bool> Watchdog<A> {
+impl<A: Fn() -> Result<(), String>> Watchdog<A> {
     fn run(mut self, ordered: &Receiver<Ready>) {
         let nothing = never();
         loop {
@@ -222,11 +223,11 @@ impl<A: Fn() -> bool> Watchdog<A> {
 
     fn is_alive(&mut self) -> bool {
         let alive = (self.alive)();
-        if self.was_alive && !alive {
-            log::error!(event = "error", kind = "watchdog"; "❌ A thread does not answer: the watchdog gets no ping");
+        if let (true, Err(reason)) = (self.was_alive, &alive) {
+            log::error!(event = "error", kind = "watchdog"; "❌ The watchdog gets no ping: {reason}");
         }
-        self.was_alive = alive;
-        alive
+        self.was_alive = alive.is_ok();
+        self.was_alive
     }
 
     fn counts(&self) -> String {
@@ -357,7 +358,7 @@ mod tests {
         assert_eq!(told(&mut telling, now), "");
         telling.reach(Phase::Stopping);
         telling.reach(Phase::Producing);
-        let stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\nSTATUS=stopping, 5 acknowledged";
+        let stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=45000000\nSTATUS=stopping, 5 acknowledged";
         assert_eq!(told(&mut telling, now), stopping);
         assert_eq!(told(&mut telling, now), "");
     }

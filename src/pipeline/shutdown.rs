@@ -199,11 +199,11 @@ pub struct SignalThread {
 }
 
 impl SignalThread {
-    /// Catches the signals and starts the thread.
+    /// Catches the signals and starts the thread, which drops `watched` when it ends.
     ///
     /// # Errors
     /// The system allows no handler, no socket pair or no thread.
-    pub fn start(stop: Stop) -> io::Result<Self> {
+    pub fn start(stop: Stop, watched: impl Send + 'static) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         let mut caught = vec![SIGINT, SIGTERM];
         if !fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, SIGHUP)) {
@@ -213,7 +213,10 @@ impl SignalThread {
         let handle = delivery.handle();
         let thread = thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || watch(delivery, &stop))?;
+            .spawn(move || {
+                let _watched = watched;
+                watch(delivery, &stop);
+            })?;
         Ok(Self { handle, thread })
     }
 
@@ -360,7 +363,7 @@ mod tests {
     #[test]
     fn real_signals_reach_the_stop_in_order_and_the_thread_is_joined() {
         let stop = Stop::new();
-        let signals = SignalThread::start(stop.clone()).unwrap();
+        let signals = SignalThread::start(stop.clone(), ()).unwrap();
         signal_hook::low_level::raise(SIGTERM).unwrap();
         assert!(
             stop.receiver()
@@ -381,7 +384,7 @@ mod tests {
             return;
         };
         let stop = Stop::new();
-        let signals = SignalThread::start(stop.clone()).unwrap();
+        let signals = SignalThread::start(stop.clone(), ()).unwrap();
         for number in script.split(' ').map(|number| number.parse().unwrap()) {
             let awaited = if stop.is_stopped() {
                 stop.urgent()

@@ -34,8 +34,9 @@ impl Run {
         let Some(config) = settings.token.clone() else {
             return Ok(Some(never()));
         };
+        let watched = self.threads.watched("token", &self.stop);
         let client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
-        let (thread, tokens) = TokenThread::start(client, Arc::clone(&self.errors))?;
+        let (thread, tokens) = TokenThread::start(client, Arc::clone(&self.errors), watched)?;
         self.token = Some(thread);
         let first = select! {
             recv(tokens.first) -> first => first,
@@ -59,8 +60,9 @@ impl Run {
     ) -> Result<Option<Vec<u8>>, Error> {
         log::info!(event = "registry_testing"; "{}", text::TESTING_REGISTRY);
         let (answers_in, answers) = bounded(1);
+        let watched = self.threads.watched("registry", &self.stop);
         let (canceller, stop) = (registry.canceller(), self.stop.clone());
-        self.registry = Some(Asking::begin("registry", canceller, move || {
+        self.registry = Some(Asking::begin("registry", canceller, watched, move || {
             let tested = registry.check(stop.receiver()).map(|()| None);
             let is_well = tested.is_ok();
             // Nobody waits any more once a stop has come.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use super::shutdown::{Stop, StopReason};
 
@@ -18,30 +19,31 @@ pub(super) struct Threads {
 enum Standing {
     Running,
     Ended,
-    Panicked,
+    Panicked(Instant),
 }
 
 impl Threads {
-    /// Runs the body of the thread `name`.
-    pub(super) fn run<T>(&self, name: &'static str, stop: &Stop, body: impl FnOnce() -> T) -> T {
+    /// The thread `name` is about to begin: it keeps what it is given until it ends.
+    pub(super) fn watched(&self, name: &'static str, stop: &Stop) -> Watched {
         self.set(name, Standing::Running);
-        let _watched = Watched {
-            threads: self,
+        Watched {
+            threads: self.clone(),
             name,
-            stop,
-        };
-        body()
+            stop: stop.clone(),
+        }
     }
 
     pub(super) fn is_running(&self, name: &str) -> bool {
         self.lock().get(name) == Some(&Standing::Running)
     }
 
-    /// One that broke down, if any did.
-    pub(super) fn panicked(&self) -> Option<&'static str> {
+    /// One that broke down, if any did, and when.
+    pub(super) fn panicked(&self) -> Option<(&'static str, Instant)> {
         let all = self.lock();
-        let mut panicked = all.iter().filter(|(_, at)| **at == Standing::Panicked);
-        panicked.next().map(|(name, _)| *name)
+        all.iter().find_map(|(name, standing)| match standing {
+            Standing::Panicked(at) => Some((*name, *at)),
+            Standing::Running | Standing::Ended => None,
+        })
     }
 
     fn set(&self, name: &'static str, standing: Standing) {
@@ -53,17 +55,19 @@ impl Threads {
     }
 }
 
-/// Sees how a body ends.
-struct Watched<'a> {
-    threads: &'a Threads,
+/// Sees how a thread ends, by being dropped in it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    threads: Threads,
     name: &'static str,
-    stop: &'a Stop,
+    stop: Stop,
 }
 
-impl Drop for Watched<'_> {
+impl Drop for Watched {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.threads.set(self.name, Standing::Panicked);
+            let panicked = Standing::Panicked(Instant::now());
+            self.threads.set(self.name, panicked);
             self.stop.stop(StopReason::Failed);
         } else {
             self.threads.set(self.name, Standing::Ended);
@@ -81,8 +85,10 @@ mod tests {
     fn a_thread_is_running_until_it_has_ended() {
         let (threads, stop) = (Threads::default(), Stop::new());
         assert!(!threads.is_running("producer"));
-        let seen = threads.run("producer", &stop, || threads.is_running("producer"));
-        assert!(seen && !threads.is_running("producer"));
+        let watched = threads.watched("producer", &stop);
+        assert!(threads.is_running("producer"));
+        drop(watched);
+        assert!(!threads.is_running("producer"));
         assert_eq!(threads.panicked(), None);
         assert!(!stop.is_stopped());
     }
@@ -90,11 +96,13 @@ mod tests {
     #[test]
     fn a_thread_that_breaks_down_is_remembered_and_stops_the_run() {
         let (threads, stop) = (Threads::default(), Stop::new());
-        let broken = catch_unwind(AssertUnwindSafe(|| {
-            threads.run("generator", &stop, || panic!("on purpose"));
+        let watched = threads.watched("generator", &stop);
+        let broken = catch_unwind(AssertUnwindSafe(move || {
+            let _watched = watched;
+            panic!("on purpose");
         }));
         assert!(broken.is_err());
-        assert_eq!(threads.panicked(), Some("generator"));
+        assert_eq!(threads.panicked().map(|(name, _)| name), Some("generator"));
         assert_eq!(stop.reason(), Some(StopReason::Failed));
     }
 }

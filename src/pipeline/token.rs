@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::Level;
 
 use super::asking::Asking;
+use super::threads::Watched;
 use crate::error::Error;
 use crate::http::is_stopped;
 use crate::oauth::{TokenClient, TokenError};
@@ -49,12 +50,13 @@ impl TokenThread {
     pub(super) fn start(
         mut client: TokenClient,
         errors: Arc<ErrorSummary>,
+        watched: Watched,
     ) -> Result<(Self, Tokens), Error> {
         let (first_in, first) = bounded(1);
         let (all_in, all) = bounded(1);
         let (end, ended) = bounded(0);
         let canceller = client.canceller();
-        let asking = Asking::begin("token", canceller, move || {
+        let asking = Asking::begin("token", canceller, watched, move || {
             match client.fetch_at_start(&ended) {
                 Ok(token) => {
                     let wait = renewal_after(token.expires_in);
@@ -125,6 +127,8 @@ fn renewal_after(lifetime: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use crate::pipeline::shutdown::Stop;
+    use crate::pipeline::threads::Threads;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
@@ -151,6 +155,10 @@ mod tests {
             }
         });
         client
+    }
+
+    fn watched() -> Watched {
+        Threads::default().watched("token", &Stop::new())
     }
 
     fn client_at(listener: &TcpListener) -> TokenClient {
@@ -193,7 +201,7 @@ mod tests {
             answer(200, r#"{"access_token":"second","expires_in":3600}"#),
         ]);
         let errors = Arc::new(ErrorSummary::new());
-        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        let (thread, tokens) = TokenThread::start(client, errors, watched()).unwrap();
         let first = tokens.first.recv_timeout(DEADLINE).unwrap();
         assert_eq!(first.unwrap().expose(), "first");
         for value in ["first", "second"] {
@@ -210,7 +218,7 @@ mod tests {
             200,
             r#"{"access_token":"first","expires_in":1000000}"#,
         )]);
-        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        let (thread, tokens) = TokenThread::start(client, errors, watched()).unwrap();
         assert!(tokens.first.recv_timeout(DEADLINE).unwrap().is_ok());
         thread.join().unwrap();
     }
@@ -220,7 +228,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = client_at(&listener);
         let errors = Arc::new(ErrorSummary::new());
-        let (thread, tokens) = TokenThread::start(client, errors).unwrap();
+        let (thread, tokens) = TokenThread::start(client, errors, watched()).unwrap();
         let (_never_answered, _) = listener.accept().unwrap();
         thread.join().unwrap();
         assert!(tokens.first.recv_timeout(DEADLINE).unwrap().is_err());

@@ -1,19 +1,21 @@
 //! What those who look at a run from outside get to see: gathered when they ask, from counters that are read and from the producer
 //! thread, which is asked.
 //!
-//! That it answers is also the proof that it lives. Invariant: however many look, and however often, the producer thread is asked
-//! at most once in [`FRESH`], and whoever asks waits for [`PATIENCE`] at most; without an answer the last one is shown. It never
-//! changes anything of the run.
+//! That it answers is also the proof that it lives. Invariant: however many look, and however often, it is gathered at most once in
+//! [`FRESH`], and whoever asks waits for [`PATIENCE`] at most, beside those who asked before; without an answer the last one is shown.
+//! It never changes anything of the run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::END_MAX;
 use super::shutdown::Stop;
 use super::threads::Threads;
 use crate::kafka::client::status::Status;
+use crate::monitor::{Shown, Verdict};
 use crate::report::limit::{Behind, LimitedBy};
 use crate::report::metrics::{self, LATENCY_BOUNDS_US};
 use crate::report::process::Process;
@@ -24,13 +26,12 @@ use crate::report::status;
 use crate::report::text::rounded;
 use crate::report::view::{Facts, Latencies, Readiness, State, View};
 
-/// For how long an answer of the producer thread is shown again.
+/// For how long what was gathered is shown again.
 const FRESH: Duration = Duration::from_millis(100);
 /// How long an answer is waited for, and after none came, how long until the next question.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A producer thread that has not answered for so long is stuck: nothing that it does takes a hundredth of it.
 const STUCK: Duration = Duration::from_secs(10);
-
 /// How far back it is looked for what is the limit.
 const LATELY: Duration = Duration::from_secs(5);
 
@@ -48,18 +49,26 @@ pub(super) struct Inside {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Watch {
-    facts: Facts,
+    facts: Arc<Facts>,
     begun: Instant,
     stop: Stop,
     ended: AtomicBool,
     stats: Arc<Stats>,
     errors: Arc<ErrorSummary>,
     threads: Threads,
+    /// How long after a thread broke down the run has to end by itself.
+    leeway: Duration,
     questions: Sender<Question>,
+    times: Times,
+    seen: Mutex<Seen>,
+}
+
+/// [`FRESH`], [`PATIENCE`] and [`STUCK`], unless a test says otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Times {
     fresh: Duration,
     patience: Duration,
     stuck: Duration,
-    seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +77,16 @@ struct Seen {
     asked: Option<Instant>,
     /// Since when no question was answered.
     unanswered_since: Option<Instant>,
+    gathered: Option<(Instant, Arc<Gathered>)>,
     lately: Lately,
+}
+
+/// All that there is to see at one moment, and how it is written, once somebody wants that.
+#[derive(Debug)]
+struct Gathered {
+    view: View,
+    metrics: OnceLock<String>,
+    status: OnceLock<String>,
 }
 
 /// What the counters were some seconds ago, as far as somebody looked.
@@ -81,6 +99,10 @@ struct Lately {
 impl Lately {
     /// What has happened in the last one or two times [`LATELY`], or since the last look if that is longer ago.
     fn up_to(&mut self, counts: &Snapshot) -> Interval {
+        if counts.runtime < self.newer.runtime {
+            // The loop has begun, and its time with it.
+            *self = Self::default();
+        }
         if counts.runtime.saturating_sub(self.newer.runtime) >= LATELY {
             self.older = std::mem::replace(&mut self.newer, counts.clone());
         }
@@ -92,6 +114,7 @@ impl Watch {
     /// The second is where the producer thread finds its questions.
     pub(super) fn new(
         facts: Facts,
+        shutdown_timeout: Duration,
         stop: Stop,
         stats: Arc<Stats>,
         errors: Arc<ErrorSummary>,
@@ -99,17 +122,20 @@ impl Watch {
     ) -> (Self, Receiver<Question>) {
         let (questions, asked) = bounded(1);
         let watch = Self {
-            facts,
+            facts: Arc::new(facts),
             begun: Instant::now(),
             stop,
             ended: AtomicBool::new(false),
             stats,
             errors,
             threads,
+            leeway: shutdown_timeout.saturating_add(END_MAX),
             questions,
-            fresh: FRESH,
-            patience: PATIENCE,
-            stuck: STUCK,
+            times: Times {
+                fresh: FRESH,
+                patience: PATIENCE,
+                stuck: STUCK,
+            },
             seen: Mutex::default(),
         };
         (watch, asked)
@@ -117,7 +143,9 @@ impl Watch {
 
     /// The producer thread has ended, and this is the last that it knew.
     pub(super) fn last_seen(&self, client: Status) {
-        self.lock().inside = Inside {
+        let mut seen = self.lock();
+        seen.gathered = None;
+        seen.inside = Inside {
             client,
             channel_chunks: 0,
         };
@@ -128,28 +156,27 @@ impl Watch {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    /// For Prometheus.
-    pub(super) fn metrics(&self) -> String {
-        metrics::exposition(&self.view())
-    }
-
-    /// For the page.
-    pub(super) fn status(&self) -> String {
-        status::json(&self.view())
-    }
-
-    /// Whether the threads run; why not, if they do not.
+    /// Whether the threads run. One that broke down has stopped the run, which may deliver what is left: that is well until it takes
+    /// longer than it may.
     ///
     /// # Errors
-    /// One line: it had better be started anew.
-    pub(super) fn health(&self) -> Result<(), String> {
-        if let Some(thread) = self.threads.panicked() {
-            return Err(format!("the thread {thread} broke down"));
+    /// One line: the process had better be started anew.
+    pub(super) fn alive(&self) -> Result<(), String> {
+        if let Some((thread, at)) = self.threads.panicked()
+            && at.elapsed() >= self.leeway
+        {
+            return Err(format!(
+                "the thread {thread} broke down, and the run does not end"
+            ));
         }
+        let mut seen = self.lock();
         let now = Instant::now();
-        let unanswered_since = self.ask(now).unanswered_since;
-        match unanswered_since.map(|since| now.saturating_duration_since(since)) {
-            Some(stuck) if stuck >= self.stuck => {
+        self.ask(&mut seen, now);
+        match seen
+            .unanswered_since
+            .map(|since| now.saturating_duration_since(since))
+        {
+            Some(stuck) if stuck >= self.times.stuck => {
                 let stuck = rounded(stuck);
                 Err(format!("the producer thread has not answered for {stuck}"))
             }
@@ -157,8 +184,7 @@ impl Watch {
         }
     }
 
-    /// Whether messages arrive.
-    pub(super) fn readiness(&self) -> Readiness {
+    fn how_ready(&self) -> Readiness {
         let last = self.stats.last_acknowledged_at();
         let ago = last.map(|at| at.elapsed());
         Readiness::of(self.state(), ago, self.facts.interval)
@@ -176,32 +202,50 @@ impl Watch {
         }
     }
 
-    fn view(&self) -> View<'_> {
+    fn gathered(&self) -> Arc<Gathered> {
+        let mut seen = self.lock();
+        let (now, state) = (Instant::now(), self.state());
+        if let Some((at, gathered)) = &seen.gathered
+            && now.saturating_duration_since(*at) < self.times.fresh
+            && gathered.view.state == state
+        {
+            return Arc::clone(gathered);
+        }
+        self.ask(&mut seen, now);
+        let gathered = Arc::new(Gathered {
+            view: self.view(&mut seen, state),
+            metrics: OnceLock::new(),
+            status: OnceLock::new(),
+        });
+        seen.gathered = Some((Instant::now(), Arc::clone(&gathered)));
+        gathered
+    }
+
+    fn view(&self, seen: &mut Seen, state: State) -> View {
         let now = Instant::now();
         let Inside {
             client,
             channel_chunks,
-        } = self.ask(now).inside.clone();
+        } = seen.inside.clone();
         let (at_most, count, sum_us) = self.stats.latency_buckets(&LATENCY_BOUNDS_US);
-        let (warnings, errors) = self.errors.troubles().totals();
+        let (warnings, errors) = self.errors.totals();
         let counts = self.stats.counters(now);
-        let limited_by = self.limited_by(&counts);
         View {
-            facts: &self.facts,
-            state: self.state(),
-            readiness: self.readiness(),
+            facts: Arc::clone(&self.facts),
+            state,
+            readiness: self.how_ready(),
             uptime: now.saturating_duration_since(self.begun),
-            counts,
             failures: self.stats.failures(),
             latencies: Latencies {
                 at_most,
                 count,
                 sum_us,
             },
-            limited_by,
+            limited_by: self.limited_by(&mut seen.lately, state, &counts),
+            counts,
             client,
             channel_chunks,
-            troubles: self.errors.troubles().latest(now),
+            troubles: self.errors.latest(now),
             warnings,
             errors,
             process: Process::now(),
@@ -209,8 +253,16 @@ impl Watch {
     }
 
     /// What is the limit of late, where there is one: at full speed always, else while the schedule is not kept.
-    fn limited_by(&self, counts: &Snapshot) -> Option<&'static str> {
-        let interval = self.lock().lately.up_to(counts);
+    fn limited_by(
+        &self,
+        lately: &mut Lately,
+        state: State,
+        counts: &Snapshot,
+    ) -> Option<&'static str> {
+        if state != State::Producing {
+            return None;
+        }
+        let interval = lately.up_to(counts);
         let pace = self.facts.interval;
         let limit = if pace.is_zero() {
             (interval.time >= LATELY).then(|| LimitedBy::of(&interval))
@@ -221,30 +273,27 @@ impl Watch {
     }
 
     /// What the producer thread says, or said last.
-    fn ask(&self, now: Instant) -> MutexGuard<'_, Seen> {
-        let mut seen = self.lock();
-        let pause = match seen.unanswered_since {
-            None => self.fresh,
-            Some(_) => self.patience,
-        };
-        let is_fresh = seen
-            .asked
-            .is_some_and(|at| now.saturating_duration_since(at) < pause);
+    fn ask(&self, seen: &mut Seen, now: Instant) {
         if !self.threads.is_running("producer") {
             // Nobody to wait for: not yet there, or gone.
             seen.unanswered_since = None;
-            return seen;
+            return;
         }
-        if is_fresh {
-            return seen;
+        let pause = match seen.unanswered_since {
+            None => self.times.fresh,
+            Some(_) => self.times.patience,
+        };
+        if seen
+            .asked
+            .is_some_and(|at| now.saturating_duration_since(at) < pause)
+        {
+            return;
         }
+        let deadline = now + self.times.patience;
         let (answer_in, answer) = bounded(1);
-        let answered = self
-            .questions
-            .send_timeout(answer_in, self.patience)
-            .is_ok();
-        match answer.recv_timeout(self.patience) {
-            Ok(inside) if answered => {
+        let asked = self.questions.send_deadline(answer_in, deadline).is_ok();
+        match answer.recv_deadline(deadline) {
+            Ok(inside) if asked => {
                 seen.inside = inside;
                 seen.unanswered_since = None;
             }
@@ -255,7 +304,6 @@ impl Watch {
             }
         }
         seen.asked = Some(Instant::now());
-        seen
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -263,162 +311,37 @@ impl Watch {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    const FAR: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(20);
-
-    fn watch() -> (Watch, Receiver<Question>, Threads, Stop) {
-        let (threads, stop) = (Threads::default(), Stop::new());
-        let facts = Facts {
-            cluster: "localhost:9092".to_owned(),
-            topic: "js_shoe".to_owned(),
-            registry: "http://localhost:8081".to_owned(),
-            seed: 42,
-            instance_id: 0,
-            started_ms: 0,
-            interval: Duration::from_secs(1),
-            count_limit: None,
-            duration_limit: None,
-            buffer_limit: 1,
-        };
-        let stats = Arc::new(Stats::new(Instant::now()).unwrap());
-        let errors = Arc::new(ErrorSummary::new());
-        let (mut watch, questions) =
-            Watch::new(facts, stop.clone(), stats, errors, threads.clone());
-        (watch.patience, watch.stuck) = (SHORT, Duration::ZERO);
-        (watch, questions, threads, stop)
+impl Shown for Watch {
+    fn metrics(&self) -> String {
+        let gathered = self.gathered();
+        let text = gathered
+            .metrics
+            .get_or_init(|| metrics::exposition(&gathered.view));
+        text.clone()
     }
 
-    /// Runs `look` while a thread `producer` does what `body` says.
-    fn while_producing<T>(
-        threads: &Threads,
-        stop: &Stop,
-        body: impl FnOnce() + Send,
-        look: impl FnOnce() -> T,
-    ) -> T {
-        thread::scope(|scope| {
-            let (begun_in, begun) = bounded(1);
-            scope.spawn(move || {
-                threads.run("producer", stop, || {
-                    begun_in.send(()).unwrap();
-                    body();
-                });
-            });
-            begun.recv_timeout(FAR).unwrap();
-            look()
-        })
+    fn status(&self) -> String {
+        let gathered = self.gathered();
+        let text = gathered.status.get_or_init(|| status::json(&gathered.view));
+        text.clone()
     }
 
-    #[test]
-    fn who_looks_before_the_producer_is_there_sees_nothing_and_does_not_wait_for_it() {
-        let (watch, questions, ..) = watch();
-        assert!(watch.status().contains("\"state\":\"starting\""));
-        assert_eq!(watch.health(), Ok(()));
-        assert!(questions.is_empty());
+    fn health(&self) -> Verdict {
+        let alive = self.alive();
+        Verdict {
+            good: alive.is_ok(),
+            text: alive.err().unwrap_or_else(|| "the threads run".to_owned()),
+        }
     }
 
-    #[test]
-    fn many_who_look_at_once_ask_once() {
-        let (mut watch, questions, threads, stop) = watch();
-        (watch.fresh, watch.patience) = (FAR, FAR);
-        let asked = while_producing(
-            &threads,
-            &stop,
-            || {
-                let mut asked = 0;
-                for question in questions {
-                    asked += 1;
-                    let channel_chunks = 3;
-                    let client = Status::default();
-                    let _ = question.send(Inside {
-                        client,
-                        channel_chunks,
-                    });
-                }
-                assert_eq!(asked, 1);
-            },
-            || {
-                let statuses: Vec<String> = thread::scope(|scope| {
-                    let watch = &watch;
-                    let looks: Vec<_> = (0..8)
-                        .map(|_| scope.spawn(move || watch.status()))
-                        .collect();
-                    looks.into_iter().map(|look| look.join().unwrap()).collect()
-                });
-                drop(watch);
-                statuses
-            },
-        );
-        assert!(
-            asked
-                .iter()
-                .all(|status| status.contains("\"channel_chunks\":3"))
-        );
-    }
-
-    #[test]
-    fn a_producer_that_does_not_answer_is_stuck_and_one_that_has_ended_is_not() {
-        let (watch, questions, threads, stop) = watch();
-        let (end, ended) = bounded::<()>(0);
-        while_producing(
-            &threads,
-            &stop,
-            move || {
-                let _ = ended.recv();
-                drop(questions);
-            },
-            || {
-                let health = watch.health();
-                let error = health.unwrap_err();
-                assert!(
-                    error.starts_with("the producer thread has not answered"),
-                    "{error}"
-                );
-                drop(end);
-            },
-        );
-        assert_eq!(watch.health(), Ok(()));
-        assert_eq!(threads.panicked(), None);
-    }
-
-    #[test]
-    fn what_is_the_limit_is_judged_by_the_last_seconds_and_not_by_the_whole_run() {
-        let at = |seconds: u32, blocked: u32| Snapshot {
-            runtime: seconds * Duration::from_secs(1),
-            generator_blocked: blocked * Duration::from_secs(1),
-            ..Snapshot::default()
-        };
-        let mut lately = Lately::default();
-        let mut blocked = |seconds, blocked| {
-            let interval = lately.up_to(&at(seconds, blocked));
-            (
-                interval.time.as_secs(),
-                interval.generator_blocked.as_secs(),
-            )
-        };
-        assert_eq!(blocked(1, 1), (1, 1));
-        assert_eq!(blocked(5, 5), (5, 5));
-        assert_eq!(blocked(9, 5), (9, 5));
-        assert_eq!(blocked(10, 5), (5, 0));
-        assert_eq!(blocked(14, 5), (9, 0));
-        assert_eq!(blocked(60, 6), (50, 1));
-    }
-
-    #[test]
-    fn a_thread_that_broke_down_is_the_end_of_health() {
-        let (watch, _questions, threads, stop) = watch();
-        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            threads.run("generator", &stop, || panic!("on purpose"));
-        }));
-        assert!(broken.is_err());
-        assert_eq!(
-            watch.health(),
-            Err("the thread generator broke down".to_owned())
-        );
+    fn readiness(&self) -> Verdict {
+        let Readiness { ready, reason } = self.how_ready();
+        Verdict {
+            good: ready,
+            text: reason,
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,14 +14,14 @@ use super::threads::Threads;
 use super::watch::{Question, Watch};
 use crate::error::Error;
 use crate::kafka::client::status::Status;
-use crate::monitor::{Server, Shown, Verdict};
+use crate::monitor::{Server, Shown};
 use crate::report::event::Event;
 use crate::report::log::tell;
 use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
 use crate::report::text;
 use crate::report::time::now_ms;
-use crate::report::view::{Facts, Readiness};
+use crate::report::view::Facts;
 use crate::settings::Settings;
 
 /// All of them.
@@ -47,6 +47,7 @@ impl Watchers {
     ) -> Result<(Self, Receiver<Question>), Error> {
         let (watch, questions) = Watch::new(
             facts(settings, seed),
+            settings.common.shutdown_timeout,
             stop.clone(),
             Arc::clone(stats),
             Arc::clone(errors),
@@ -57,7 +58,7 @@ impl Watchers {
         let watched = Arc::clone(&watch);
         let manager =
             ServiceManager::start(stop, stats, settings.common.shutdown_timeout, move || {
-                watched.health().is_ok()
+                watched.alive()
             });
         let watchers = Self {
             watch,
@@ -121,31 +122,5 @@ fn facts(settings: &Settings, seed: u64) -> Facts {
         count_limit: common.count,
         duration_limit: common.duration,
         buffer_limit: kafka.buffer_memory,
-    }
-}
-
-impl Shown for Watch {
-    fn metrics(&self) -> String {
-        self.metrics()
-    }
-
-    fn status(&self) -> String {
-        self.status()
-    }
-
-    fn health(&self) -> Verdict {
-        let health = self.health();
-        Verdict {
-            good: health.is_ok(),
-            text: health.err().unwrap_or_else(|| "the threads run".to_owned()),
-        }
-    }
-
-    fn readiness(&self) -> Verdict {
-        let Readiness { ready, reason } = self.readiness();
-        Verdict {
-            good: ready,
-            text: reason,
-        }
     }
 }

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::event::Event;
-use super::stats::{Interval, Ledger, Percentiles, Snapshot};
+use super::latency::Percentiles;
+use super::snapshot::{Interval, Ledger, Snapshot};
 use super::text::rounded;
 use super::time::Rfc3339;
 

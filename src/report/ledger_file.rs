@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::stats::{Ledger, Percentiles};
+use super::latency::Percentiles;
+use super::snapshot::Ledger;
 use super::time::Rfc3339;
 
 /// Permissions of the file, before the umask takes some.

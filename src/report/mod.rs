@@ -1,4 +1,6 @@
-//! What the user is told: counters, lines of text, the log, the statistics thread.
+//! What the user is told: what is counted ([`stats`]), the log with its lines and events ([`log`]), the thread of statistics
+//! ([`reporter`]), what a terminal shows ([`screen`]), what others may look at ([`view`], written as [`metrics`] or [`status`]), and
+//! the summary on disk ([`ledger_file`]).
 
 pub mod event;
 pub mod failures;

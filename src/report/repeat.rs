@@ -14,7 +14,7 @@ use log::Level;
 use super::event::Event;
 use super::log::tell;
 use super::text::rounded;
-use super::troubles::Troubles;
+use super::troubles::{Trouble, Troubles};
 
 /// Kinds of errors that are told apart; errors of any further kind are only counted, all together.
 pub const KINDS_MAX: usize = 32;
@@ -23,7 +23,6 @@ pub const KINDS_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub struct ErrorSummary {
     seen: Mutex<Seen>,
-    troubles: Troubles,
 }
 
 #[derive(Debug, Default)]
@@ -31,9 +30,8 @@ struct Seen {
     kinds: Vec<Kind>,
     /// Errors since the last flush of kinds for which there was no room.
     others: u64,
-    /// All occurrences so far.
-    warnings: u64,
-    errors: u64,
+    /// All of it, for those who look.
+    troubles: Troubles,
 }
 
 /// Something to log: its level, its values, its line.
@@ -59,7 +57,6 @@ impl ErrorSummary {
 
     /// Something went wrong: logs it if it is news, else counts it. `message` is one line without a mark in front.
     pub fn report(&self, level: Level, kind: &str, message: &str) {
-        self.troubles.note(level, kind, message, Instant::now());
         if let Some((level, event, line)) = self.note(level, kind, message) {
             tell(level, &event, line);
         }
@@ -68,17 +65,24 @@ impl ErrorSummary {
     /// Something is wrong and lasts: logs it if it is news. For what is looked at once an interval, before [`flush`](Self::flush): it
     /// is news again once an interval went well.
     pub(super) fn lasts(&self, level: Level, kind: &str, message: &str) -> Option<Told> {
-        self.troubles.note(level, kind, message, Instant::now());
-        let known = self.lock().find(kind).map(|known| known.fresh = true);
-        match known {
-            Some(()) => None,
-            None => self.note(level, kind, message),
+        let mut seen = self.lock();
+        if let Some(known) = seen.find(kind) {
+            known.fresh = true;
+            seen.troubles.lasts(kind, message, Instant::now());
+            return None;
         }
+        drop(seen);
+        self.note(level, kind, message)
     }
 
-    /// What went wrong lately, and how often in all.
-    pub fn troubles(&self) -> &Troubles {
-        &self.troubles
+    /// What went wrong lately, the latest first.
+    pub fn latest(&self, now: Instant) -> Vec<Trouble> {
+        self.lock().troubles.latest(now)
+    }
+
+    /// Warnings and errors so far, repeated ones included.
+    pub fn totals(&self) -> (u64, u64) {
+        self.lock().troubles.totals()
     }
 
     /// Logs what has repeated since the last flush, `interval` ago.
@@ -88,24 +92,10 @@ impl ErrorSummary {
         }
     }
 
-    /// Warnings so far, repeated ones included.
-    pub fn warnings(&self) -> u64 {
-        self.lock().warnings
-    }
-
-    /// Errors so far, repeated ones included.
-    pub fn errors(&self) -> u64 {
-        self.lock().errors
-    }
-
     /// [`report`](Self::report), giving back what to log.
     fn note(&self, level: Level, kind: &str, message: &str) -> Option<Told> {
         let mut seen = self.lock();
-        let occurrences = match level {
-            Level::Error => &mut seen.errors,
-            _ => &mut seen.warnings,
-        };
-        *occurrences = occurrences.saturating_add(1);
+        seen.troubles.note(level, kind, message, Instant::now());
         if let Some(known) = seen.find(kind) {
             known.repeated = known.repeated.saturating_add(1);
             known.fresh = true;
@@ -233,7 +223,7 @@ mod tests {
             )]
         );
         assert_eq!(errors.sum_up(INTERVAL), []);
-        assert_eq!((errors.warnings(), errors.errors()), (1235, 0));
+        assert_eq!(errors.totals(), (1235, 0));
     }
 
     #[test]
@@ -298,7 +288,7 @@ mod tests {
         assert_eq!(look(true), said);
         assert_eq!([look(true), look(true), look(false)], [None, None, None]);
         assert_eq!([look(false), look(true), look(true)], [None, said, None]);
-        assert_eq!(errors.warnings(), 2);
+        assert_eq!(errors.totals(), (2, 0));
     }
 
     #[test]

@@ -20,7 +20,8 @@ use super::log::tell;
 use super::progress::Progress;
 use super::repeat::{ErrorSummary, Told};
 use super::screen;
-use super::stats::{Interval, Snapshot, Stats};
+use super::snapshot::{Interval, Snapshot};
+use super::stats::Stats;
 use crate::settings::Common;
 
 /// How often repeated errors are summed up where no statistics line is wanted.
@@ -37,7 +38,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Starts the thread. The first line comes one statistics interval after `stats` began to count; without one none ever comes.
+    /// Starts the thread, which drops `watched` when it ends. The first line comes one statistics interval after `stats` began to count; without one none ever comes.
     ///
     /// # Errors
     /// The system allows no thread.
@@ -45,23 +46,33 @@ impl Reporter {
         stats: Arc<Stats>,
         errors: Arc<ErrorSummary>,
         common: &Common,
+        watched: impl Send + 'static,
     ) -> io::Result<Self> {
         let is_live = common.stats_interval.is_some() && screen::is_enabled();
-        let watch = Watch {
+        let telling = Telling {
             stats,
             errors,
             interval: common.stats_interval,
             pace: common.interval,
             live: is_live.then(|| Progress::new(common.count, common.duration)),
         };
-        Self::start_with(watch, |(level, event, line)| tell(level, &event, line))
+        Self::start_with(telling, watched, |(level, event, line)| {
+            tell(level, &event, line);
+        })
     }
 
-    fn start_with(watch: Watch, mut print: impl FnMut(Told) + Send + 'static) -> io::Result<Self> {
+    fn start_with(
+        telling: Telling,
+        watched: impl Send + 'static,
+        mut print: impl FnMut(Told) + Send + 'static,
+    ) -> io::Result<Self> {
         let (running, stopped) = bounded(1);
         let thread = thread::Builder::new()
             .name("stats".to_owned())
-            .spawn(move || watch.report(&stopped, &mut print))?;
+            .spawn(move || {
+                let _watched = watched;
+                telling.report(&stopped, &mut print)
+            })?;
         Ok(Self { running, thread })
     }
 
@@ -76,7 +87,7 @@ impl Reporter {
 }
 
 /// What the thread looks at, and how often it tells.
-struct Watch {
+struct Telling {
     stats: Arc<Stats>,
     errors: Arc<ErrorSummary>,
     interval: Option<Duration>,
@@ -85,7 +96,7 @@ struct Watch {
     live: Option<Progress>,
 }
 
-impl Watch {
+impl Telling {
     fn report(mut self, stopped: &Receiver<Infallible>, print: &mut impl FnMut(Told)) -> Instant {
         let period = self.interval.unwrap_or(SUMMARY_INTERVAL);
         let mut last = self.stats.start();
@@ -167,14 +178,14 @@ mod tests {
     ) -> (Reporter, Receiver<Told>, Arc<Stats>) {
         let (lines_in, lines) = bounded(100);
         let stats = Arc::new(Stats::new(Instant::now()).unwrap());
-        let watch = Watch {
+        let telling = Telling {
             stats: Arc::clone(&stats),
             errors: Arc::clone(errors),
             interval,
             pace: SECOND,
             live: None,
         };
-        let reporter = Reporter::start_with(watch, move |told| {
+        let reporter = Reporter::start_with(telling, (), move |told| {
             let _ = lines_in.try_send(told);
         });
         (reporter.unwrap(), lines, stats)

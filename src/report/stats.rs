@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::failures::{Failure, Failures};
 use super::latency::Latency;
-pub use super::latency::Percentiles;
-pub use super::snapshot::{Interval, Ledger, Snapshot};
+use super::snapshot::{Ledger, Snapshot};
 
 /// The time where there is none yet: of the next tick, or of an acknowledgement.
 const NEVER: u64 = u64::MAX;

@@ -2,7 +2,6 @@
 //!
 //! Bounded: at most [`KINDS_MAX`] kinds are kept, and the one that is longest gone makes room for a new one. Time is an argument.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -23,14 +22,9 @@ pub struct Trouble {
     pub age: Duration,
 }
 
-/// All of it. Shared by all threads; locked once a trouble.
+/// All of it.
 #[derive(Debug, Default)]
 pub struct Troubles {
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
     /// The latest last.
     kinds: Vec<Kind>,
     warnings: u64,
@@ -48,16 +42,15 @@ struct Kind {
 
 impl Troubles {
     /// Something went wrong.
-    pub fn note(&self, level: Level, kind: &str, message: &str, now: Instant) {
-        let mut known = self.lock();
+    pub fn note(&mut self, level: Level, kind: &str, message: &str, now: Instant) {
         let total = match level {
-            Level::Error => &mut known.errors,
-            _ => &mut known.warnings,
+            Level::Error => &mut self.errors,
+            _ => &mut self.warnings,
         };
         *total = total.saturating_add(1);
-        let position = known.kinds.iter().position(|known| known.name == kind);
+        let position = self.kinds.iter().position(|known| known.name == kind);
         let mut noted = match position {
-            Some(position) => known.kinds.remove(position),
+            Some(position) => self.kinds.remove(position),
             None => Kind {
                 name: kind.to_owned(),
                 level,
@@ -69,33 +62,34 @@ impl Troubles {
         message.clone_into(&mut noted.message);
         noted.count = noted.count.saturating_add(1);
         (noted.level, noted.at) = (level, now);
-        if known.kinds.len() >= KINDS_MAX {
-            known.kinds.remove(0);
+        if self.kinds.len() >= KINDS_MAX {
+            self.kinds.remove(0);
         }
-        known.kinds.push(noted);
+        self.kinds.push(noted);
+    }
+
+    /// What was noted goes on: no new occurrence.
+    pub fn lasts(&mut self, kind: &str, message: &str, now: Instant) {
+        if let Some(known) = self.kinds.iter_mut().find(|known| known.name == kind) {
+            message.clone_into(&mut known.message);
+            known.at = now;
+        }
     }
 
     /// Warnings and errors since the start.
     pub fn totals(&self) -> (u64, u64) {
-        let known = self.lock();
-        (known.warnings, known.errors)
+        (self.warnings, self.errors)
     }
 
     /// What went wrong lately, the latest first.
     pub fn latest(&self, now: Instant) -> Vec<Trouble> {
-        let known = self.lock();
-        let latest = known.kinds.iter().rev().map(|kind| Trouble {
+        let latest = self.kinds.iter().rev().map(|kind| Trouble {
             level: kind.level,
             message: kind.message.clone(),
             count: kind.count,
             age: now.saturating_duration_since(kind.at),
         });
         latest.collect()
-    }
-
-    /// A panic elsewhere does not spoil counts: a poisoned lock is taken like any other.
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_latest_comes_first_with_its_last_words_its_count_and_its_age() {
-        let (troubles, start) = (Troubles::default(), Instant::now());
+        let (mut troubles, start) = (Troubles::default(), Instant::now());
         troubles.note(Level::Warn, "a", "a 1", start);
         troubles.note(Level::Error, "b", "b 1", start + SECOND);
         troubles.note(Level::Warn, "a", "a 2", start + 2 * SECOND);
@@ -122,11 +116,15 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(troubles.totals(), (2, 1));
+        troubles.lasts("b", "b still", start + 5 * SECOND);
+        let still = &troubles.latest(start + 5 * SECOND)[1];
+        assert_eq!((still.message.as_str(), still.count), ("b still", 1));
+        assert_eq!((still.age, troubles.totals()), (Duration::ZERO, (2, 1)));
     }
 
     #[test]
     fn the_kind_that_is_longest_gone_makes_room_and_nothing_is_left_out_of_the_count() {
-        let (troubles, now) = (Troubles::default(), Instant::now());
+        let (mut troubles, now) = (Troubles::default(), Instant::now());
         for kind in 0..3 * KINDS_MAX {
             troubles.note(Level::Error, &kind.to_string(), &format!("m {kind}"), now);
             troubles.note(Level::Warn, "always", "always", now);

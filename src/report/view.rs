@@ -3,11 +3,12 @@
 //! Plain data, gathered when someone asks. Nothing here reads a clock or asks anybody.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::failures::Failure;
 use super::process::Process;
-use super::stats::Snapshot;
+use super::snapshot::Snapshot;
 use super::text::rounded;
 use super::troubles::Trouble;
 use crate::kafka::client::status::Status;
@@ -106,9 +107,9 @@ pub struct Latencies {
 
 /// See the module.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct View {
     /// What does not change.
-    pub facts: &'a Facts,
+    pub facts: Arc<Facts>,
     /// How far it is.
     pub state: State,
     /// Whether it produces.

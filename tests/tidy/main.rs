@@ -52,7 +52,7 @@ const WALL_CLOCK: &str = "src/report/time.rs";
 /// waits by it.
 const WALL_CLOCK_READERS: &[&str] = &[
     "src/pipeline/generator.rs",
-    "src/pipeline/ledger.rs",
+    "src/pipeline/ledger_file.rs",
     "src/pipeline/producer/told.rs",
     "src/pipeline/watchers.rs",
     "src/report/log.rs",
