@@ -7,9 +7,11 @@
 
 mod access;
 mod options;
+mod orders;
 mod run;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::sys::signal::{SigSet, Signal};
 use sandbox::{Config, Registry, RegistrySettings, Sandbox};
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
 
 /// A broker and a registry, running.
 struct Servers {
-    broker: Sandbox,
+    broker: Arc<Sandbox>,
     registry: Registry,
     topic: String,
     /// What a client of librdkafka has to be told to get in.
@@ -87,7 +89,7 @@ impl Servers {
                 .or_else(|_taken| Registry::start(&settings(0)))?,
         };
         Ok(Self {
-            broker,
+            broker: Arc::new(broker),
             registry,
             topic: options.topic.clone(),
             properties: options.access.properties(),
@@ -153,6 +155,9 @@ fn serve(options: &Options) -> std::io::Result<ExitCode> {
         servers.registry.url()
     );
     eprintln!("sandbox: read with: {}", servers.kcat());
+    if options.orders {
+        orders::take(&servers.broker)?;
+    }
     signals.wait()?;
     Ok(if servers.sum_up() {
         ExitCode::SUCCESS

@@ -27,6 +27,8 @@ An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
   --user NAME:PASSWORD   who is let in with SASL [sandbox:sandbox-secret]
   --client-certificate   demand one with TLS
   --discard              count records and check batches only by their checksum, keep nothing
+  --orders               of serve: take orders from standard input until its end, a line each: kill NODE, start NODE,
+                         refuse CODE (the next produce request)
   --help                 this text";
 
 /// What to do.
@@ -46,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) port: Option<u16>,
     pub(crate) registry_port: Option<u16>,
     pub(crate) discard: bool,
+    pub(crate) orders: bool,
     pub(crate) access: Access,
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
         port: None,
         registry_port: None,
         discard: false,
+        orders: false,
         access: Access::default(),
     };
     let runs = match parser.next()? {
@@ -99,6 +103,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
             }
             Arg::Long("client-certificate") => options.access.client_certificate = true,
             Arg::Long("discard") => options.discard = true,
+            Arg::Long("orders") if !runs => options.orders = true,
             Arg::Value(first) if runs => {
                 program.push(first);
                 program.extend(parser.raw_args()?);

@@ -8,7 +8,8 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use common::{Client, batch, produce_request};
@@ -227,4 +228,30 @@ fn a_secured_cluster_tells_the_program_and_the_reader_how_to_get_in() {
     ] {
         assert_eq!(program(wrong).output().unwrap().status.code(), Some(2));
     }
+}
+
+#[test]
+fn serve_takes_orders_until_there_are_no_more() {
+    let flags = ["serve", "--port", "0", "--registry-port", "0", "--orders"];
+    let mut child = program(&flags).stdin(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut orders = child.stdin.take().unwrap();
+    let first = line(&mut said);
+    let (_, rest) = first.split_once("broker on ").unwrap();
+    let address: SocketAddr = rest.split(',').next().unwrap().parse().unwrap();
+    assert!(line(&mut said).starts_with("sandbox: read with: "));
+    let mut order = |what: &str| {
+        writeln!(orders, "{what}").unwrap();
+        line(&mut said)
+    };
+    assert_eq!(order("kill 1"), "sandbox: done: kill 1\n");
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(order("start 1"), "sandbox: done: start 1\n");
+    assert_eq!(order("refuse 87"), "sandbox: done: refuse 87\n");
+    let mut client = Client::connect(address);
+    assert_eq!(client.produce(0, &batch(1)).error_code, 87);
+    assert_eq!(client.produce(0, &batch(1)).error_code, 0);
+    assert!(order("nonsense").starts_with("sandbox: not done: nonsense: "));
+    drop(orders);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
