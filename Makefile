@@ -60,7 +60,7 @@ test-kafka: build ## Test against real Apache Kafka and a registry, all or CASES
 	@tests/kafka/run cases $(KAFKA_RELEASE) $(CASES)
 
 .PHONY: test-page
-test-page: ## Test the page of a run in a headless Chromium; pictures in target/page (Chromium, Python 3)
+test-page: build ## Test the page of a run in a headless Chromium; pictures in target/page (Chromium, Python 3)
 	@tests/page/run
 
 chaos: build ## Kill, freeze, move and cut off real brokers under load, all faults or FAULTS="kill freeze" (as test-kafka; root for networks)

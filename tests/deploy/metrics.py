@@ -2,8 +2,8 @@
 
     metrics.py PROMTOOL BINARY SANDBOX
 
-Before the first message, after traffic, and after failures with codes and a broker that was away: that is where samples and
-labels appear. What promtool says of each must be nothing; then of a bad name that is planted, something.
+Before the first message, after traffic, and after failures with codes and a broker that was away: that is where samples
+and labels appear. What promtool says of each must be nothing; then of a bad name that is planted, something.
 """
 
 import subprocess

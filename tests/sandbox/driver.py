@@ -1,4 +1,4 @@
-"""The sandbox and the program beside it, as processes, for checks in Python. What either says on standard error is waited for."""
+"""The sandbox and the program beside it, as processes, for checks in Python. What either says is waited for."""
 
 import json
 import os
