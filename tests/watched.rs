@@ -10,68 +10,17 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Instant;
 
 use continuous_producer::report::metrics::{FAMILIES, Family, Kind};
 use sandbox::{ApiKey, Fault, FaultRule, RegistryFault};
-use serde_json::Value;
-use support::{DEADLINE, Peers, Program};
+use support::Peers;
+use support::watch::{Watched, watched};
 
-/// What a run says of where it can be watched.
-const TOLD: &str = "🩺 Metrics: http://";
-
-/// A run's answers, asked for over HTTP.
-struct Watched {
-    address: String,
-}
-
-impl Watched {
-    /// Waits until the run has said where.
-    fn of(program: &mut Program) -> Self {
-        let line = program.line(TOLD);
-        let (_, rest) = line.split_once(TOLD).unwrap();
-        let (address, _) = rest.split_once('/').unwrap();
-        Self {
-            address: address.to_owned(),
-        }
-    }
-
-    /// Status code and body.
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let code = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (code, body.to_owned())
-    }
-
-    fn metrics(&self) -> Exposition {
-        let (code, body) = self.get("/metrics");
-        assert_eq!(code, 200);
-        Exposition::parse(&body)
-    }
-
-    fn status(&self) -> Value {
-        let (code, body) = self.get("/status");
-        assert_eq!(code, 200);
-        serde_json::from_str(&body).unwrap()
-    }
-
-    /// Asks until it is so.
-    fn until<T>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<T>) -> T {
-        let begun = Instant::now();
-        loop {
-            if let Some(seen) = look(self) {
-                return seen;
-            }
-            assert!(begun.elapsed() < DEADLINE, "never: {what}");
-        }
-    }
+fn scraped(watched: &Watched) -> Exposition {
+    let (code, body) = watched.get("/metrics");
+    assert_eq!(code, 200);
+    Exposition::parse(&body)
 }
 
 /// The text format of Prometheus, strictly read.
@@ -137,18 +86,11 @@ impl Exposition {
     }
 }
 
-fn watched(peers: &Peers, flags: &str) -> (Program, Watched) {
-    let flags = format!("--metrics-listen 127.0.0.1:0 {flags}");
-    let mut program = peers.setup(&flags).start();
-    let watched = Watched::of(&mut program);
-    (program, watched)
-}
-
 #[test]
 fn every_metric_is_there_from_the_start_and_counters_only_grow_and_agree_with_the_topic() {
     let peers = Peers::start();
     let (program, watched) = watched(&peers, "--interval 1ms");
-    let mut before = watched.metrics();
+    let mut before = scraped(&watched);
     let names: Vec<String> = FAMILIES.iter().map(Family::name).collect();
     let shown: Vec<&String> = before.kinds.keys().collect();
     let mut expected: Vec<&String> = names.iter().collect();
@@ -161,7 +103,7 @@ fn every_metric_is_there_from_the_start_and_counters_only_grow_and_agree_with_th
 
     for records in [200, 500, 1000] {
         peers.wait_records(records);
-        let after = watched.metrics();
+        let after = scraped(&watched);
         for (sample, value) in before.counters() {
             let now = after.samples.get(sample);
             assert!(
@@ -208,7 +150,7 @@ fn health_and_readiness_follow_a_run_from_its_start_to_its_end() {
         (watched.get("/readyz").0 == 200).then_some(())
     });
     assert_eq!(watched.get("/healthz").0, 200);
-    let metrics = watched.metrics();
+    let metrics = scraped(&watched);
     assert!(metrics.ours("ready") > 0.0 && metrics.ours("stopping") < 1.0);
     assert_eq!(watched.status()["state"], "producing");
 
@@ -226,7 +168,7 @@ fn health_and_readiness_follow_a_run_from_its_start_to_its_end() {
     assert_eq!(watched.get("/healthz").0, 200);
     let status = watched.status();
     assert_eq!(status["state"], "stopping");
-    assert!(watched.metrics().ours("stopping") > 0.0);
+    assert!(scraped(&watched).ours("stopping") > 0.0);
     peers.kafka.clear_faults();
     peers.kafka.drop_connections();
     let ended = program.end();
@@ -252,7 +194,7 @@ fn a_broker_that_dies_shows_in_the_status_with_its_partitions_and_its_return_too
     assert_ne!(broker["state"], "connected", "{broker}");
     assert!(broker["failure"].is_string(), "{broker}");
     assert!(down["warnings"][0]["count"].as_u64() >= Some(1), "{down}");
-    let metrics = watched.metrics();
+    let metrics = scraped(&watched);
     assert!(metrics.ours("partitions_in_trouble") >= 1.0);
     assert!(metrics.ours("broker_connected{broker=\"1\"}") < 1.0);
     assert!(metrics.ours("connection_failures_total") >= 1.0);
@@ -267,7 +209,7 @@ fn a_broker_that_dies_shows_in_the_status_with_its_partitions_and_its_return_too
             .all(|partition| partition["trouble"].is_null());
         (well && status["brokers"][0]["state"] == "connected").then_some(())
     });
-    assert!(watched.metrics().ours("reconnects_total") >= 1.0);
+    assert!(scraped(&watched).ours("reconnects_total") >= 1.0);
     program.signal("TERM");
     program.end().expect_code(0);
 }
@@ -281,7 +223,7 @@ fn failures_are_told_apart_by_error_and_code() {
     let (program, watched) = watched(&peers, "--interval 1ms");
     let refused = "messages_failed_total{error=\"refused\",code=\"INVALID_RECORD\"}";
     watched.until("refused", |watched| {
-        let records = watched.metrics().find(refused)?;
+        let records = scraped(watched).find(refused)?;
         (records >= 1.0).then_some(())
     });
     let status = watched.status();
@@ -291,7 +233,7 @@ fn failures_are_told_apart_by_error_and_code() {
     peers.kafka.fail_next(ApiKey::Produce, MESSAGE_TOO_LARGE, 1);
     let too_large = "messages_failed_total{error=\"refused\",code=\"MESSAGE_TOO_LARGE\"}";
     watched.until("retried or refused", |watched| {
-        let metrics = watched.metrics();
+        let metrics = scraped(watched);
         let retried = metrics.ours("messages_retried_total");
         let failed = metrics.find(too_large).unwrap_or(0.0);
         (retried + failed > 0.0).then_some(())

@@ -15,6 +15,7 @@ pub(crate) mod search;
 pub(crate) mod secured;
 pub(crate) mod shoes;
 pub(crate) mod trouble;
+pub(crate) mod watch;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
