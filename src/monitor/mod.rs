@@ -44,24 +44,7 @@ const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub trait Shown: Send + Sync {
     /// In Prometheus' text format, version 0.0.4.
     fn metrics(&self) -> String;
-    /// A JSON object, as the page reads it. Durations are in seconds, times in RFC 3339 and UTC; everything else that is a number
-    /// counts messages, where no unit is named.
-    ///
-    /// ```text
-    /// {"version", "topic", "cluster", "registry", "instance_id", "seed": text, "started": time, "uptime_seconds",
-    ///  "state": "starting" | "producing" | "stopping" | "ended", "ready": bool, "ready_reason": text,
-    ///  "interval_seconds": 0 for full speed, "count_limit": n | null, "duration_limit_seconds": n | null,
-    ///  "generated", "acknowledged", "failed", "serialization_errors", "skipped": ticks, "retried", "in_flight", "buffered",
-    ///  "buffer_bytes", "buffer_limit_bytes", "channel_chunks", "behind_seconds", "last_acknowledged": time | null,
-    ///  "limited_by": null | "generator" | "producer" | "buffer" | "broker",
-    ///  "latency_seconds_sum", "latency_buckets": [[upper bound in seconds | null for none, how many up to it], …],
-    ///  "failures": [{"error", "code": text | null, "messages"}, …],
-    ///  "warnings": [{"level": "warn" | "error", "message", "count": occurrences, "age_seconds": of the last}, …],
-    ///  "brokers": [{"id", "address", "state": "connected" | "connecting" | "disconnected" | "silent", "requests_in_flight",
-    ///               "failure": text | null}, …],
-    ///  "partitions": [{"partition", "leader": id | null, "waiting", "in_flight", "acknowledged", "trouble": text | null,
-    ///                  "trouble_seconds": n | null}, …]}
-    /// ```
+    /// As JSON: an object, which `docs/metrics.md` describes and the page reads.
     fn status(&self) -> String;
     /// Whether the process does what it should, or had better be started anew.
     fn health(&self) -> Verdict;

@@ -1,6 +1,6 @@
 """A server on loopback that serves the page, and a made-up `/status`: each answer is one second later.
 
-It has the keys of `status.json`, neither more nor fewer, and tests/watched_pages.rs holds that against what the program
+It has the keys of `status.json`, neither more nor fewer, and tests/shown.rs holds that against what the program
 answers. Its words are the program's too.
 """
 
