@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,16 +24,25 @@ use support::secured::{
     status,
 };
 use support::trouble::{self, Scene, by_password, by_token, each_at_once, failing};
+use support::watch::start_watched;
 
 fn printed(ended: &Ended) -> String {
     ended.stderr() + "\n" + &ended.stdout
 }
 
-/// Every mode, as talkative as it can be. `flags` end a run that goes well.
+/// A run, all that it shows over HTTP meanwhile, and every other mode, as talkative as they can be. `flags` end a run that goes
+/// well. Returns how many answers there were: a run that fails at once may be gone before anybody has asked.
 #[track_caller]
-fn expect_secrecy(name: &str, scene: &Scene, flags: &str) {
-    let mut outputs = Vec::new();
-    for mode in ["--log-format json", "--check", "--print-config"] {
+fn expect_secrecy(name: &str, scene: &Scene, flags: &str) -> usize {
+    let run = scene.setup(&format!("{flags} --log-format json --log-level debug"));
+    let (program, watched) = start_watched(run);
+    let shown = watched.until_the_end();
+    let text = printed(&program.end());
+    assert!(text.contains(&scene.peers.registry.url()), "{name}: {text}");
+    let count = shown.len();
+    let mut outputs = vec![("a run", text)];
+    outputs.extend(shown.into_iter().map(|answer| ("over HTTP", answer)));
+    for mode in ["--check", "--print-config"] {
         let ended = scene
             .setup(&format!("{flags} {mode} --log-level debug"))
             .run();
@@ -50,15 +60,44 @@ fn expect_secrecy(name: &str, scene: &Scene, flags: &str) {
     for (mode, text) in outputs {
         search.expect_nothing_in(&format!("{name}, {mode}"), &text);
     }
+    count
 }
 
 /// Scenario 39.
 #[test]
 fn no_trouble_brings_a_secret_to_light() {
     let troubles = [trouble::quick(), trouble::slow()].concat();
+    let shown = AtomicUsize::new(0);
     each_at_once(troubles, |trouble| {
-        expect_secrecy(trouble.name, &trouble.scene(), "");
+        let count = expect_secrecy(trouble.name, &trouble.scene(), "");
+        shown.fetch_add(count, Ordering::Relaxed);
     });
+    assert!(shown.into_inner() > 0, "nobody answered over HTTP");
+}
+
+/// Where trouble does not end the run, what is wrong is shown for as long as it lasts: of brokers, of partitions, as a warning.
+#[test]
+fn a_password_that_no_longer_works_is_shown_over_http_without_any_secret() {
+    let search = Search::new();
+    for mechanism in [Mechanism::Plain, Mechanism::ScramSha256] {
+        let scene = by_password(PASSWORD, mechanism);
+        let (program, watched) = start_watched(scene.setup("--interval 1ms"));
+        scene.peers.wait_records(10);
+        scene.peers.kafka.set_password(USER, WRONG);
+        scene.peers.kafka.drop_connections();
+        let shown = watched.until_status("refused", |status| {
+            let failure = status["brokers"][0]["failure"].as_str();
+            let is_told = failure.is_some_and(|words| words.contains("authentication"));
+            is_told && status["partitions"][0]["trouble"].is_string()
+        });
+        search.expect_nothing_in("/status", &shown.to_string());
+        search.expect_nothing_in("/metrics", &watched.get("/metrics").1);
+        scene.peers.kafka.set_password(USER, PASSWORD);
+        program.signal("TERM");
+        let ended = program.end();
+        ended.expect_code(0);
+        search.expect_nothing_in("a run", &printed(&ended));
+    }
 }
 
 #[test]

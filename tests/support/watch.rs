@@ -1,5 +1,6 @@
 //! What a run shows over HTTP, asked for as anybody may.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -64,6 +65,22 @@ impl Watched {
             assert!(begun.elapsed() < DEADLINE, "never: {what}");
             let _ = never::<()>().recv_timeout(PAUSE);
         }
+    }
+
+    /// All that is shown until nobody answers any more: every answer that differs from others by more than its numbers.
+    pub(crate) fn until_the_end(&self) -> Vec<String> {
+        let mut shown = BTreeMap::new();
+        self.until("its end", |watched| {
+            for path in ["/status", "/metrics", "/readyz", "/healthz"] {
+                let Some((_, text)) = watched.try_get(path) else {
+                    return Some(());
+                };
+                let words = text.replace(|c: char| c.is_ascii_digit(), "");
+                shown.insert(words, text);
+            }
+            None
+        });
+        shown.into_values().collect()
     }
 
     /// `/status` once it is so.
