@@ -1,20 +1,28 @@
-//! `LOG_FORMAT=json`: every line of real runs is one object that `docs/logs.md` describes, and so is what a panic says.
+//! `LOG_FORMAT=json`: every line of real runs is one object that `docs/logs.md` describes, so is what a panic says, and whatever the
+//! page lists is said by some run.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use std::{env, fs, thread};
 
 use continuous_producer::report;
 use continuous_producer::settings::LogFormat;
 use log::LevelFilter;
-use sandbox::{ApiKey, Fault, FaultRule};
+use sandbox::{ApiKey, Fault, FaultRule, HttpFault, TokenSettings};
 use serde_json::Value;
-use support::{Ended, Peers};
+use socket2::SockRef;
+use support::trouble::by_token;
+use support::watch::start_watched;
+use support::{Ended, Peers, Setup};
 
 /// What the page says of each event's keys (`true`: always there), and of what each key is.
 struct Page {
@@ -90,6 +98,36 @@ fn rows(page: &str, name: &str) -> impl Iterator<Item = Vec<String>> {
 
 fn word(cell: &str) -> String {
     cell.trim_matches('`').to_owned()
+}
+
+/// Every event that runs have said, with every key that it had.
+#[derive(Default)]
+struct Seen(BTreeMap<String, BTreeSet<String>>);
+
+impl Seen {
+    #[track_caller]
+    fn add<'a>(&mut self, page: &Page, lines: impl IntoIterator<Item = &'a String>) {
+        for line in lines {
+            let name = page.check_line(line);
+            let object: Value = serde_json::from_str(line).unwrap();
+            let keys = object.as_object().unwrap().keys().cloned();
+            self.0.entry(name).or_default().extend(keys);
+        }
+    }
+
+    /// What the page lists and nobody has said: events, and keys as `event.key`.
+    fn missing(&self, page: &Page) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (event, keys) in &page.events {
+            let Some(seen) = self.0.get(event) else {
+                missing.push(event.clone());
+                continue;
+            };
+            let unseen = keys.keys().filter(|key| !seen.contains(*key));
+            missing.extend(unseen.map(|key| format!("{event}.{key}")));
+        }
+        missing
+    }
 }
 
 fn names(events: &BTreeSet<String>) -> Vec<&str> {
@@ -179,7 +217,90 @@ fn failures_are_objects_too_at_the_start_on_the_way_and_at_the_end() {
     let events = page.check(missing.expect_code(1));
     assert!(events.contains("error"), "{events:?}");
 
-    // The memory is full at once, and nobody answers: warnings, among them what is the limit, then failures and what was never sent.
+    let ended = overwhelmed();
+    let events = page.check(ended.expect_code(1));
+    for name in ["warning", "error", "stats", "final_statistics"] {
+        assert!(events.contains(name), "{name} in {events:?}");
+    }
+}
+
+/// Events that no run here can be made to say.
+const OUT_OF_REACH: &[&str] = &[
+    // What other people's crates warn of is theirs; they are silent here.
+    "library",
+    // The system does not refuse what is asked of a socket that is connected.
+    "socket",
+];
+
+#[test]
+fn every_event_of_the_page_is_said_by_some_run_with_every_key_of_it() {
+    let page = Page::read();
+    let mut seen = Seen::default();
+    for ended in [
+        Setup::new(&format!(
+            "{JSON} --dry-run --count 1 --interval 0 --log-level debug"
+        ))
+        .run(),
+        watched_through_an_outage(),
+        without_a_service_manager(),
+        overwhelmed(),
+        cut_short(),
+        by_token(TokenSettings::default(), None)
+            .setup(&format!("{JSON} --count 1 --log-level debug"))
+            .run(),
+    ] {
+        seen.add(&page, &ended.lines);
+    }
+    seen.add(&page, [&told_of_a_panic("json")]);
+    assert_eq!(seen.missing(&page), OUT_OF_REACH);
+}
+
+/// A registry that fails first, somebody who asks and does not wait for the answer, a broker that is away for a while.
+fn watched_through_an_outage() -> Ended {
+    let peers = Peers::start();
+    let unavailable = HttpFault::Status(503, String::new());
+    peers.registry.fail_next(&unavailable, 1);
+    let flags = format!("{JSON} --interval 2ms --stats-interval 100ms --log-level debug");
+    let (mut program, watched) = start_watched(peers.setup(&flags));
+    peers.wait_records(10);
+    // Whoever hangs up so takes the connection from under the answer, mostly before it is written.
+    for _ in 0..100 {
+        let mut client = TcpStream::connect(&watched.address).unwrap();
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        write!(client, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    program.line("\"event\":\"monitor\"");
+    peers.kafka.kill_node(1);
+    program.line("\"repeated\":");
+    // Shorter trouble is not worth a word.
+    watched.until_status("trouble", |status| {
+        status["partitions"][0]["trouble"].is_string()
+    });
+    peers.kafka.restart_node(1).unwrap();
+    program.line("\"event\":\"recovered\"");
+    program.signal("TERM");
+    let ended = program.end();
+    ended.expect_code(0);
+    ended
+}
+
+/// A service manager that is gone when it is to be told: a warning, and from the second time on a word for those who look closely.
+fn without_a_service_manager() -> Ended {
+    let peers = Peers::start();
+    let setup = peers.setup(&format!("{JSON} --count 1 --log-level debug"));
+    let path = setup.path("manager");
+    // The name stays, and nobody is behind it.
+    drop(UnixDatagram::bind(&path).unwrap());
+    let mut program = setup.env("NOTIFY_SOCKET", &path).start();
+    program.line("\"event\":\"service_manager\"");
+    program.end()
+}
+
+/// The memory is full at once, and nobody answers: warnings, among them what is the limit, then failures and what was never sent.
+fn overwhelmed() -> Ended {
+    let peers = Peers::start();
     let hang = FaultRule::new(ApiKey::Produce, Fault::HangBefore);
     peers.kafka.fault(hang.times(usize::MAX));
     let mut program = peers
@@ -192,21 +313,53 @@ fn failures_are_objects_too_at_the_start_on_the_way_and_at_the_end() {
         .start();
     let behind = program.line("\"kind\":\"behind schedule: ");
     assert!(behind.contains("\"limited_by\":"), "{behind}");
-    program.line("\"repeated\":");
+    loop {
+        let repeated = program.line("\"repeated\":");
+        if repeated.contains("\"level\":\"error\"") {
+            break;
+        }
+    }
     program.signal("INT");
     let ended = program.end();
-    let events = page.check(ended.expect_code(1));
-    for name in ["warning", "error", "stats", "final_statistics"] {
-        assert!(events.contains(name), "{name} in {events:?}");
-    }
+    ended.expect_code(1);
+    ended
 }
 
-/// In a process of its own, for what is said of a panic is the process's.
+fn cut_short() -> Ended {
+    let peers = Peers::start();
+    let hang = FaultRule::new(ApiKey::Produce, Fault::HangBefore);
+    peers.kafka.fault(hang.times(usize::MAX));
+    let mut program = peers.setup(&format!("{JSON} --interval 1ms")).start();
+    peers.wait("a request", |state| state.requests(ApiKey::Produce) > 0);
+    program.signal("TERM");
+    program.line("\"event\":\"closing\"");
+    program.signal("INT");
+    let ended = program.end();
+    ended.expect_code(130);
+    ended
+}
+
+const PANIC_IN_FORMAT: &str = "PANIC_IN_FORMAT";
+
+/// What is said of a panic, by [`a_panic_is_one_line_without_what_it_says_and_without_a_backtrace`] in a process of its own, for that
+/// is the process's.
+fn told_of_a_panic(format: &str) -> String {
+    const NAME: &str = "a_panic_is_one_line_without_what_it_says_and_without_a_backtrace";
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(PANIC_IN_FORMAT, format)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success());
+    let told = String::from_utf8(child.stderr).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told.trim_end().to_owned()
+}
+
 #[test]
 fn a_panic_is_one_line_without_what_it_says_and_without_a_backtrace() {
-    const CHILD: &str = "PANIC_IN_FORMAT";
-    const NAME: &str = "a_panic_is_one_line_without_what_it_says_and_without_a_backtrace";
-    if let Some(format) = env::var_os(CHILD) {
+    if let Some(format) = env::var_os(PANIC_IN_FORMAT) {
         let format = match format.to_str() {
             Some("json") => LogFormat::Json,
             _ => LogFormat::Pretty,
@@ -218,19 +371,8 @@ fn a_panic_is_one_line_without_what_it_says_and_without_a_backtrace() {
         return;
     }
     for format in ["json", "pretty"] {
-        let child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", NAME, "--nocapture"])
-            .env(CHILD, format)
-            .env("RUST_BACKTRACE", "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success());
-        let told = String::from_utf8(child.stderr).unwrap();
-        assert_eq!(told.lines().count(), 1, "{told}");
+        let told = told_of_a_panic(format);
         let line = "❌ the thread generator broke down at tests/logs.rs:";
         assert!(told.contains(line) && !told.contains("hunter2"), "{told}");
-        if format == "json" {
-            assert_eq!(Page::read().check_line(told.trim_end()), "panic");
-        }
     }
 }
