@@ -1,14 +1,17 @@
-//! The live line, as a terminal shows it: on a pseudo terminal of `script` (util-linux). Where that is missing, each test says so.
+//! The live line, as a terminal shows it: on a pseudo terminal of `script` (util-linux), without which these tests fail.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Instant;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use sandbox::{ApiKey, Fault, FaultRule};
-use support::Peers;
+use support::{DEADLINE, Peers};
 
 /// What the live line begins with, and nothing else does.
 const LIVE: &str = "\u{1b}[?7l⏳ ";
@@ -19,21 +22,22 @@ const FIRST_LINE: &str =
 /// The program on a terminal that `script` makes.
 struct Terminal {
     script: Child,
+    written: Receiver<Vec<u8>>,
     seen: Vec<u8>,
 }
 
 impl Terminal {
-    /// `None`, said: there is no `script`. `variables` come in addition to those that name the peers.
-    fn start(peers: &Peers, flags: &str, variables: &[(&str, &str)]) -> Option<Self> {
+    /// `variables` come in addition to those that name the peers.
+    fn start(peers: &Peers, flags: &str, variables: &[(&str, &str)]) -> Self {
         let version = Command::new("script").arg("--version").output();
         let is_there =
             version.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("util-linux"));
-        if !is_there {
-            eprintln!("SKIPPED: script of util-linux, which makes a terminal, is not installed");
-            return None;
-        }
+        assert!(
+            is_there,
+            "a terminal is made by script of util-linux, which is not installed (Debian: bsdutils, Fedora: util-linux-script)"
+        );
         let program = env!("CARGO_BIN_EXE_continuous-producer");
-        let script = Command::new("script")
+        let mut script = Command::new("script")
             .args(["-qefc", &format!("exec {program} {flags}"), "/dev/null"])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -47,21 +51,31 @@ impl Terminal {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        Some(Self {
+        let written = read_on(script.stdout.take().unwrap());
+        Self {
             script,
+            written,
             seen: Vec::new(),
-        })
+        }
+    }
+
+    /// Takes what comes next; `false`: nothing more will.
+    fn take(&mut self, deadline: Instant) -> bool {
+        match self.written.recv_deadline(deadline) {
+            Ok(more) => {
+                self.seen.extend(more);
+                true
+            }
+            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more comes after {}", self.text()),
+        }
     }
 
     /// Reads on until the text has been shown.
     fn until(&mut self, text: &str) {
-        let mut more = [0; 4096];
+        let deadline = Instant::now() + DEADLINE;
         while !self.text().contains(text) {
-            let length = self.script.stdout.as_mut().unwrap().read(&mut more);
-            match length.unwrap() {
-                0 => panic!("no {text:?} in {}", self.text()),
-                length => self.seen.extend(&more[..length]),
-            }
+            assert!(self.take(deadline), "no {text:?} in {}", self.text());
         }
     }
 
@@ -73,8 +87,8 @@ impl Terminal {
 
     /// All that was written to the terminal, and the exit code.
     fn end(mut self) -> (String, Option<i32>) {
-        let mut out = self.script.stdout.take().unwrap();
-        out.read_to_end(&mut self.seen).unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        while self.take(deadline) {}
         let code = self.script.wait().unwrap().code();
         (self.text(), code)
     }
@@ -82,6 +96,28 @@ impl Terminal {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has mostly ended by itself; else its terminal goes with it, and that ends the program.
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+/// What is written, as it comes, until there is no more.
+fn read_on(mut from: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = unbounded();
+    thread::spawn(move || {
+        let mut more = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut more) {
+            if sender.send(more[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// What is left on the screen of a terminal that knows what the live line is made of, and nothing else.
@@ -122,9 +158,7 @@ const XTERM: (&str, &str) = ("TERM", "xterm-256color");
 fn the_live_line_tells_how_far_it_is_and_in_the_end_only_the_lines_are_left() {
     let peers = Peers::start();
     let flags = "--interval 10ms --count 150 --stats-interval 300ms";
-    let Some(terminal) = Terminal::start(&peers, flags, &[XTERM]) else {
-        return;
-    };
+    let terminal = Terminal::start(&peers, flags, &[XTERM]);
     let (written, code) = terminal.end();
     assert_eq!(code, Some(0), "{written}");
     assert!(written.contains(&format!("{LIVE}0% [")), "{written}");
@@ -146,9 +180,7 @@ fn a_shutdown_and_a_second_signal_leave_no_live_line_behind() {
     let peers = Peers::start();
     let hang = FaultRule::new(ApiKey::Produce, Fault::HangBefore);
     peers.kafka.fault(hang.times(usize::MAX));
-    let Some(mut terminal) = Terminal::start(&peers, "--interval 10ms", &[XTERM]) else {
-        return;
-    };
+    let mut terminal = Terminal::start(&peers, "--interval 10ms", &[XTERM]);
     terminal.until(LIVE);
     terminal.type_in("\u{3}");
     terminal.until("⏳ Waiting for all");
@@ -172,9 +204,7 @@ fn who_wants_none_or_has_no_able_terminal_gets_the_same_lines_as_ever() {
     ] {
         let peers = Peers::start();
         let flags = format!("--interval 1ms --count 20 {flags}");
-        let Some(terminal) = Terminal::start(&peers, &flags, variables) else {
-            return;
-        };
+        let terminal = Terminal::start(&peers, &flags, variables);
         let (written, code) = terminal.end();
         assert_eq!(code, Some(0), "{written}");
         assert!(written.contains("🧾 Ledger: "), "{written}");
