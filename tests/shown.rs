@@ -77,7 +77,7 @@ fn labels(metrics: &str) -> BTreeMap<String, Vec<String>> {
     let mut family = String::new();
     for line in metrics.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            family = rest.split(' ').next().unwrap().to_owned();
+            rest.split(' ').next().unwrap().clone_into(&mut family);
         } else if let Some((_, pairs)) = line.split_once('{') {
             let of_family = found.entry(family.clone()).or_default();
             for pair in pairs.split('}').next().unwrap().split(',') {
