@@ -1,8 +1,9 @@
-//! The top error: what failed, where, and what to do, in one line, with the exit code that goes with it.
+//! The top error: what failed, where, and what to do, in one line.
 
 use std::fmt;
 use std::io;
 
+pub use crate::exit::Exit;
 use crate::kafka::client::FatalError;
 use crate::kafka::config::HostPort;
 use crate::oauth::TokenError;
@@ -74,28 +75,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Every generated message was acknowledged.
-    Delivered,
-    /// Something was not delivered, or the run could not begin or go on.
-    Incomplete,
-    /// The settings are wrong; nothing was tried.
-    Usage,
-    /// A second signal cut the shutdown short; 128 and its number.
-    Signal(u8),
-}
-
-impl Exit {
-    /// The exit code of the process.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Delivered => 0,
-            Self::Incomplete => 1,
-            Self::Usage => 2,
-            Self::Signal(code) => code,
-        }
-    }
-}

@@ -22,7 +22,7 @@
 //!
 //! | room | what it is | may import |
 //! | --- | --- | --- |
-//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka`, `registry` and `oauth`; `tls` and `crypto`, which do nothing by themselves |
+//! | [`settings`] | what the user asked for: one table drives flags, environment, `.env`, help and validation | the plain `config` of `kafka`, `registry` and `oauth`; `tls` and `crypto`, which do nothing by themselves; `exit` |
 //! | [`shoe`] | what is generated: shoe *n* of (seed, instance), a pure function | its generated schema |
 //! | [`registry`] | the Schema Registry: client, Confluent frame | `http`, `tls`, `foreign` |
 //! | [`oauth`] | tokens for OAUTHBEARER from a token endpoint | `http`, `tls`, `foreign` |
@@ -37,7 +37,8 @@
 //! | [`monitor`] | what a run shows over HTTP: metrics, health, status, a page | `kafka`'s plain `config` |
 //! | [`pipeline`] | the threads, joined up | everything above |
 //! | [`check`] | `--check`: every step of a run up to its first message, each with its outcome | everything above but `pipeline` |
-//! | [`mod@error`] | the top error and the exit codes | the errors above |
+//! | [`mod@error`] | the top error | the errors above, `exit` |
+//! | [`exit`] | the exit codes, and what each says | nothing of ours |
 //! | [`secret`] | text that must never be seen, wiped when it is dropped, found in whatever form others repeat it | nothing of ours; whoever handles secrets imports it |
 //! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
 //!
@@ -52,6 +53,7 @@
 pub mod check;
 pub mod crypto;
 pub mod error;
+pub mod exit;
 pub mod foreign;
 pub mod http;
 pub mod kafka;

@@ -1,6 +1,6 @@
 //! `--man`: the manual page, in the language of man(7), section 1.
 //!
-//! Invariant: of settings it says what stands in their rows, and of nothing else that the program does what the README does not say.
+//! Invariant: of settings and exit codes it says what stands in their rows, and of nothing else that the program does what the README does not say.
 //! It is the same whenever and wherever it is made: its date is that of the version, not of the build.
 
 use super::modes::MODES;
@@ -8,24 +8,10 @@ use super::roff::{Page, bold, literal, prose};
 use super::setting::{Group, Setting};
 use super::table::TABLE;
 use super::value::Kind;
+use crate::exit::ENDINGS;
 
 /// When this version was made. A page has to have a date.
 const DATE: &str = "2026-11-26";
-
-/// What each exit code says.
-const EXIT_STATUS: [(&str, &str); 4] = [
-    ("0", "Every generated message was acknowledged."),
-    (
-        "1",
-        "It ran, and something was not delivered, or it could not go on: registry or brokers out of reach at the start for 30 s, \
-         authentication or a certificate refused, topic missing, schema incompatible; or `--check` found something wrong.",
-    ),
-    ("2", "The settings are wrong; nothing was tried."),
-    (
-        "129, 130, 143",
-        "A second SIGHUP, SIGINT or SIGTERM cut the shutdown short.",
-    ),
-];
 
 /// What is run, and what for.
 const EXAMPLES: [(&str, &str); 6] = [
@@ -69,8 +55,8 @@ pub fn page() -> String {
     environment(&mut page);
     files(&mut page);
     page.section("EXIT STATUS");
-    for (code, when) in EXIT_STATUS {
-        page.item(&bold(code), when);
+    for ending in &ENDINGS {
+        page.item(&bold(&ending.codes()), &sentence(ending.when));
     }
     signals(&mut page);
     page.section("EXAMPLES");
@@ -268,6 +254,15 @@ mod tests {
         }
         for mode in &MODES {
             assert!(page.contains(&format!("--{}", mode.name)), "{}", mode.name);
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_on_the_page() {
+        let page = plain(&page());
+        for ending in &ENDINGS {
+            let tag = format!(".TP\n{}\n", ending.codes());
+            assert!(page.contains(&tag), "{tag}");
         }
     }
 

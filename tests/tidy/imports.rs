@@ -51,6 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "secret",
             "tls",
             "crypto",
+            "exit",
         ],
     ),
     (
@@ -61,6 +62,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/foreign.rs", &[]),
+    ("src/exit.rs", &[]),
     ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),

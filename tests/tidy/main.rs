@@ -1,4 +1,4 @@
-//! The house stays in order: the import rule, what a room never names, file sizes, the README's settings table, and the
+//! The house stays in order: the import rule, what a room never names, file sizes, the README's tables, and the
 //! tests' own table of scenarios.
 //!
 //! Each rule is checked on the source text up to a file's tests, comments left out. A rule that finds no file to check fails:
@@ -102,15 +102,16 @@ fn the_wall_clock_is_read_in_one_place_and_never_waited_by() {
 }
 
 #[test]
-fn the_readme_shows_the_settings_table_of_the_code() {
+fn the_readme_shows_the_tables_of_the_code() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("<!-- settings -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- /settings -->").unwrap();
-    assert_eq!(
-        table,
-        continuous_producer::settings::readme_table(),
-        "copy the right side into README.md"
-    );
+    for (name, table) in [
+        ("settings", continuous_producer::settings::readme_table()),
+        ("exits", continuous_producer::exit::readme_table()),
+    ] {
+        let (_, rest) = readme.split_once(&format!("<!-- {name} -->\n")).unwrap();
+        let (shown, _) = rest.split_once(&format!("<!-- /{name} -->")).unwrap();
+        assert_eq!(shown, table, "copy the right side into README.md");
+    }
 }
 
 fn assert_never(places: &[&str], words: &[&str]) {
