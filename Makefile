@@ -81,8 +81,8 @@ bench-growth: build ## How cost grows with partitions, brokers, width, codecs, T
 bench-guard: build ## What a message costs in instructions and allocations must be what is recorded (valgrind, RECORD=yes: record it)
 	@CARGO=$(CARGO) benches/run guard $(if $(RECORD),--record)
 
-manual: build ## Check the manual page and the completions in man, mandoc, bash, zsh and fish (Python 3, whichever of those are there)
-	@tests/manual/run
+manual: build ## Check manual page and completions, all or CHECKS="words of names" (Python 3; man, mandoc, bash, zsh, fish as there are)
+	@tests/manual/run $(CHECKS)
 
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.

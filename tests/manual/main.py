@@ -23,10 +23,14 @@ CHECKS: list[Callable[[Place], None]] = [
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=Path, required=True)
-    binary: Path = parser.parse_args().binary.resolve()
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only checks whose names hold one of them")
+    arguments = parser.parse_args()
+    binary: Path = arguments.binary.resolve()
     passed, failed, skipped = 0, 0, 0
     for check in CHECKS:
         name = check.__name__.replace("_", " ")
+        if arguments.words and not any(word in name for word in arguments.words):
+            continue
         with tempfile.TemporaryDirectory(prefix="manual-") as folder:
             try:
                 check(Place(binary, Path(folder)))

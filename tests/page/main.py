@@ -28,14 +28,20 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.url:
         return look_at(arguments)
-    made_up = [attempt(arguments, case.__name__, lambda: against_made_up_answers(arguments, case)) for case in CASES]
     beside = real.a_real_run_is_shown_while_its_brokers_die_and_return
+    if not any(is_wanted(arguments, case.__name__) for case in (*CASES, beside)):
+        parser.error("no case's name holds any of these")
+    made_up = [attempt(arguments, case.__name__, lambda: against_made_up_answers(arguments, case)) for case in CASES]
     return 0 if all([*made_up, attempt(arguments, beside.__name__, lambda: against_a_run(arguments))]) else 1
+
+
+def is_wanted(arguments: argparse.Namespace, name: str) -> bool:
+    return not arguments.words or any(word in name for word in arguments.words)
 
 
 def attempt(arguments: argparse.Namespace, name: str, case: Callable[[], str | None]) -> bool:
     """Says how a case went, if it is wanted; a case that gives a reason back could not run."""
-    if arguments.words and not any(word in name for word in arguments.words):
+    if not is_wanted(arguments, name):
         return True
     try:
         reason = case()
