@@ -104,7 +104,7 @@ class Run:
         answer = {
             "version": "0.1.0", "topic": self.topic, "cluster": "kafka-1:9092,kafka-2:9092,kafka-3:9092",
             "registry": "http://registry:8081", "instance_id": 0, "seed": "14799660694135390313",
-            "started": text_of(STARTED), "uptime_seconds": self.second + 0.25,
+            "started": text_of(STARTED), "uptime_seconds": self.second + 0.25, "runtime_seconds": float(self.second),
             "state": "producing", "ready": ready, "ready_reason": reason,
             "interval_seconds": 1 / self.rate, "count_limit": None, "duration_limit_seconds": None,
             "generated": self.generated, "acknowledged": self.acknowledged, "failed": self.failed,

@@ -150,8 +150,29 @@ impl Client {
             counters,
             buffered_bytes: self.memory.used(),
             brokers: self.brokers(now),
-            partitions: partitions.map(|p| p.status(now)).collect(),
+            partitions: partitions.map(|p| self.partition(p, now)).collect(),
         }
+    }
+
+    /// Its own trouble, or that its leader does not answer, which is only doubted yet.
+    fn partition(&self, partition: &Partition, now: Instant) -> PartitionStatus {
+        let mut status = partition.status(now);
+        if status.trouble.is_none()
+            && !partition.is_empty()
+            && let Some(leader) = partition.leader
+            && let Some(since) = self.silent_since(leader, now)
+        {
+            let reason = format!("{} does not answer", self.cluster.describe(leader));
+            status.trouble = Some((now.saturating_duration_since(since), Some(reason)));
+        }
+        status
+    }
+
+    /// Since when a broker has not answered, if that is late.
+    fn silent_since(&self, node: i32, now: Instant) -> Option<Instant> {
+        let connection = self.cluster.node(node)?.connection?;
+        let session = self.sessions.get(&connection)?;
+        session.silent_since().filter(|_| !session.answers(now))
     }
 
     fn brokers(&self, now: Instant) -> Vec<BrokerStatus> {

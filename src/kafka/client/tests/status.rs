@@ -107,7 +107,14 @@ fn a_broker_that_answers_late_shows_as_silent() {
     rig.advance(secs(2));
     assert_eq!(status(&rig).brokers[0].connection, ConnectionStatus::Ready);
     rig.advance(secs(2));
-    assert_eq!(status(&rig).brokers[0].connection, ConnectionStatus::Silent);
+    let silent = status(&rig);
+    assert_eq!(silent.brokers[0].connection, ConnectionStatus::Silent);
+    let (lasted, reason) = silent.partitions[0].trouble.clone().unwrap();
+    assert_eq!(lasted, secs(4));
+    assert_eq!(
+        reason.as_deref(),
+        Some("broker-1 (broker-1:9092) does not answer")
+    );
 }
 
 #[test]
