@@ -212,3 +212,14 @@ fn a_manager_that_reads_nothing_does_not_hold_production_up() {
     assert_eq!(ended.ledger(), Ledger::all(2000));
     assert!(!manager.rest().is_empty());
 }
+
+#[test]
+fn a_run_that_is_over_in_no_time_was_ready_all_the_same() {
+    let peers = Peers::start();
+    for _ in 0..5 {
+        let (mut manager, setup) = Manager::beside(peers.setup("--count 1"));
+        setup.run().expect_code(0);
+        manager.message("READY=1");
+        manager.message("STOPPING=1");
+    }
+}

@@ -3,7 +3,7 @@
 //! The thread `watchdog` is there only where `NOTIFY_SOCKET` names a socket, and it alone writes to it: `READY=1` once records
 //! are produced, `STATUS=…` from time to time, `WATCHDOG=1` while the run is alive, and at the first stop `STOPPING=1` with how
 //! long the shutdown may take. What could not be told is told again at the next turn. Invariant: nobody but the end of the run
-//! ever waits for the manager, and then for [`SEND_MAX`] at most. It never fails a run, never changes the environment, and never
+//! ever waits for the manager, and then for two or three times [`SEND_MAX`] at most. It never fails a run, never changes the environment, and never
 //! reads from the socket.
 
 use std::env;
@@ -181,7 +181,7 @@ impl<A: Fn() -> Result<(), String>> Watchdog<A> {
         loop {
             let now = Instant::now();
             if self.stop.is_stopped() {
-                self.telling.reach(Phase::Stopping);
+                self.reach_stopping(now);
             }
             self.tell(now);
             let stop = if self.telling.phase < Phase::Stopping {
@@ -200,8 +200,19 @@ impl<A: Fn() -> Result<(), String>> Watchdog<A> {
             }
         }
         // The run may have ended before this thread saw the stop.
+        let now = Instant::now();
+        self.reach_stopping(now);
+        self.tell(now);
+    }
+
+    /// A run that has produced was ready, however short it was: a manager takes one that ends before that for a failure.
+    fn reach_stopping(&mut self, now: Instant) {
+        let was_told = self.telling.phase_told >= Some(Phase::Producing);
+        if self.stats.has_begun() && self.telling.phase < Phase::Stopping && !was_told {
+            self.telling.reach(Phase::Producing);
+            self.tell(now);
+        }
         self.telling.reach(Phase::Stopping);
-        self.tell(Instant::now());
     }
 
     fn tell(&mut self, now: Instant) {
