@@ -12,7 +12,9 @@ use continuous_producer::report::{self, ledger_file};
 use continuous_producer::settings::{self, Command, Common, SettingError, SettingsErrors};
 
 fn main() -> ExitCode {
-    ExitCode::from(exit().code())
+    let exit = exit();
+    report::outlet::flush();
+    ExitCode::from(exit.code())
 }
 
 fn exit() -> Exit {

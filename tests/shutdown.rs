@@ -11,7 +11,7 @@ mod support;
 
 use sandbox::{ApiKey, Config, Fault, FaultRule, Gate, RegistryFault};
 use support::shoes::{self, Expected, assert_all};
-use support::{Ledger, Peers};
+use support::{Ledger, Peers, Setup};
 
 const SHUTDOWN: &str = "⏹️ Shutdown signal received. Stopping production...";
 const LAST_LINE_OF_CLOSING: &str = "⏳ Waiting for all messages to be processed...";
@@ -304,6 +304,27 @@ fn a_closed_standard_error_does_not_disturb_the_delivery() {
     program.end().expect_code(0);
     let count = peers.kafka.record_count("js_shoe");
     assert_all(&peers.kafka, count);
+}
+
+/// Scenario 42. Nobody is waited for who reads nothing: neither by the messages, nor by the shutdown, nor by the ledger file. At this
+/// level each message is a line, and many more are made than a pipe and the log's own queue hold.
+#[test]
+fn a_standard_error_that_nobody_reads_holds_up_neither_messages_nor_the_end() {
+    const LINES: u64 = 3000;
+    let (peers, elsewhere) = (Peers::start(), Setup::new(""));
+    let file = elsewhere.path("ledger.json");
+    let setup = peers.setup("--interval 100us --log-level debug");
+    let setup = setup.env("LEDGER_FILE", &file);
+    let (program, unread) = setup.start_with_unread_stderr();
+    peers.wait_records(LINES);
+    program.signal("TERM");
+    program.end().expect_code(0);
+    drop(unread);
+    let ledger = std::fs::read_to_string(&file).unwrap();
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+    assert_eq!(ledger["acknowledged"], ledger["generated"]);
+    let in_the_topic = peers.kafka.record_count("js_shoe");
+    assert_eq!(ledger["acknowledged"].as_u64(), Some(in_the_topic));
 }
 
 /// Scenario 42.

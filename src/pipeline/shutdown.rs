@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::backend::{Handle, PollResult, SignalDelivery, SignalIterator};
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-use crate::report::screen;
+use crate::report::{outlet, screen};
 
 /// How long after the second signal the process has to print its final statistics and end by itself.
 pub const URGENT_EXIT_MS: u64 = 2000;
@@ -293,6 +293,7 @@ fn wait(pipe: &mut UnixStream, deadline: Option<Instant>) -> io::Result<bool> {
 
 fn exit(stop: &Stop) -> ! {
     screen::close_at_once();
+    outlet::flush();
     std::process::exit(
         stop.second_signal()
             .map_or(1, |signal| signal.exit_code().into()),

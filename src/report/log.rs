@@ -1,20 +1,23 @@
 //! The log: which records it takes and where they go.
 //!
-//! A record is one line on standard error, or one object, as `report::line` says. That standard error is closed or its
-//! disk is full never ends or disturbs the run: such a line is lost. It never logs of its own accord, but for a panic: a defect of
+//! A record is one line on standard error, or one object, as `report::line` says. That standard error is closed, its disk is full or
+//! nobody reads it never ends or disturbs the run: such a line is lost (`report::outlet`). It never logs of its own accord, but for a panic: a defect of
 //! this program is one line too, without what the panic says, for that may hold anything.
 
 use std::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
 use std::thread;
 
 use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Record, SetLoggerError};
+use signal_hook::consts::SIGXFSZ;
 
 use super::event::Event;
 use super::line;
+use super::outlet;
 use super::screen;
 use super::time::now_ms;
 use crate::settings::LogFormat;
@@ -41,17 +44,34 @@ pub fn init(level: LevelFilter, format: Option<LogFormat>) -> Result<(), SetLogg
     // Who wants warnings only wants no live line either.
     let may_be_live = is_terminal && format == LogFormat::Pretty && level >= LevelFilter::Info;
     let is_live = may_be_live && screen::suits(|name| env::var_os(name));
-    let target = if is_live {
-        Target::Pipe(Box::new(screen::Above))
+    let out: Box<dyn io::Write + Send> = if is_live {
+        Box::new(screen::Above)
     } else {
-        Target::Stderr
+        Box::new(screen::Stderr)
     };
-    builder(level, format, target).try_init()?;
+    builder(level, format, Target::Pipe(out)).try_init()?;
+    // Whoever may write no more than so many bytes into a file has a full disk, and is not ended for it.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    outlet::open(match format {
+        LogFormat::Pretty => |count| lines_lost(LogFormat::Pretty, count),
+        LogFormat::Full => |count| lines_lost(LogFormat::Full, count),
+        LogFormat::Json => |count| lines_lost(LogFormat::Json, count),
+    });
     if is_live {
         screen::enable();
     }
     panic::set_hook(Box::new(tell_panic));
     Ok(())
+}
+
+fn lines_lost(format: LogFormat, count: u64) -> Vec<u8> {
+    let event = Event::new("lines_lost").count("lines", count);
+    let mut record = Record::builder();
+    record.level(Level::Warn).key_values(&event);
+    let text =
+        format!("⚠️ {count} lines of the log were lost: standard error took nothing for a while");
+    let line = |record: &Record| line::record(format, now_ms(), record, false);
+    line(&record.args(format_args!("{text}")).build()).into_bytes()
 }
 
 /// Logs a line.
@@ -99,6 +119,8 @@ fn tell_panic(panic: &PanicHookInfo) {
             "❌ the thread {thread} broke down at {place}; please report this as a defect"
         ),
     );
+    // It may be the end of the process.
+    outlet::flush();
 }
 
 fn builder(level: LevelFilter, format: LogFormat, target: Target) -> Builder {

@@ -11,6 +11,7 @@ pub mod limit;
 mod line;
 pub mod log;
 pub mod metrics;
+pub mod outlet;
 pub mod process;
 mod progress;
 pub mod recovery;

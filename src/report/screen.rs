@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::outlet;
+
 /// Back to the first column, and the row is empty.
 const CLEAR: &str = "\r\x1b[2K";
 /// DECAWM: no wrapping at the right edge, and wrapping again. Without it what is too long falls on the last column, one over the
@@ -38,14 +40,12 @@ pub(super) fn is_enabled() -> bool {
 
 /// Shows the live line, in place of the one before.
 pub(super) fn show(line: &str) {
-    let mut out = io::stderr();
-    lock().show(line, &mut out);
+    lock().show(line, &mut Stderr);
 }
 
 /// The live line is gone, and none comes any more.
 pub(super) fn close() {
-    let mut out = io::stderr();
-    lock().close(&mut out);
+    lock().close(&mut Stderr);
 }
 
 /// The same for who cannot wait: a terminal that takes nothing keeps its live line.
@@ -56,7 +56,7 @@ pub fn close_at_once() {
         Err(TryLockError::WouldBlock) => None,
     };
     if let Some(mut screen) = screen {
-        screen.close(&mut io::stderr());
+        screen.close(&mut StderrAtOnce);
     }
 }
 
@@ -71,8 +71,37 @@ pub(super) struct Above;
 
 impl Write for Above {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        lock().above(lines, &mut io::stderr())?;
+        lock().above(lines, &mut Stderr)?;
         Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard error: each write is a whole.
+#[derive(Debug)]
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        outlet::put(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same for who cannot wait.
+struct StderrAtOnce;
+
+impl Write for StderrAtOnce {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        outlet::put_at_once(bytes.to_vec());
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -198,6 +198,12 @@ impl Setup {
         program
     }
 
+    /// Starts it with a standard error that nobody reads, and that stands open as long as what comes second.
+    pub(crate) fn start_with_unread_stderr(self) -> (Program, ChildStderr) {
+        let (program, stderr) = self.start_without_stderr(Stdio::piped());
+        (program, stderr.unwrap())
+    }
+
     /// Starts it with a standard error that takes nothing.
     pub(crate) fn start_with_full_stderr(self) -> Program {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
