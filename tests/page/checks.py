@@ -35,7 +35,7 @@ def equal(found, expected) -> None:
 
 
 def text(browser: Browser, selector: str) -> str:
-    return browser.ask(f"document.querySelector({selector!r}).textContent")
+    return browser.ask(f"document.querySelector({selector!r})?.textContent ?? ''")
 
 
 def shown(browser: Browser, selector: str) -> bool:
