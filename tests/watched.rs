@@ -13,9 +13,11 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
 use continuous_producer::report::metrics::{FAMILIES, Family, Kind};
-use sandbox::{ApiKey, Fault, FaultRule, RegistryFault};
+use sandbox::{ApiKey, Fault, FaultRule, HttpFault, RegistryFault, Security, TokenSettings};
+use serde_json::Value;
 use support::Peers;
-use support::watch::{Watched, watched};
+use support::secured::{self, Told};
+use support::watch::{Watched, start_watched, watched};
 
 fn scraped(watched: &Watched) -> Exposition {
     let (code, body) = watched.get("/metrics");
@@ -177,6 +179,47 @@ fn health_and_readiness_follow_a_run_from_its_start_to_its_end() {
         TcpStream::connect(&watched.address).is_err(),
         "nobody listens any more"
     );
+}
+
+#[test]
+fn a_start_that_takes_long_says_what_it_waits_for_and_counts_what_is_wrong() {
+    let endpoint = secured::token_server(TokenSettings::default());
+    let peers = secured::peers(Security::sasl_plaintext().tokens(&endpoint.tokens()));
+    let unavailable = HttpFault::Status(503, String::new());
+    endpoint.fail_next(&unavailable, 1000);
+    peers.registry.fail_next(&unavailable, 1000);
+    let mute = FaultRule::new(ApiKey::Metadata, Fault::HangBefore);
+    peers.kafka.fault(mute.times(usize::MAX));
+    let told = Told::new().protocol("SASL_PLAINTEXT").tokens(&endpoint);
+    let (program, watched) = start_watched(told.setup(&peers, "--interval 1ms"));
+    let waits_for = |what: &str| {
+        let reason = format!("waiting for the {what}");
+        watched.until(&reason, |watched| {
+            let (code, text) = watched.get("/readyz");
+            (code == 503 && text.trim_end() == reason).then_some(())
+        });
+    };
+    let is_warned_of = |what: &str| {
+        let status = watched.until_status(what, |status| {
+            let warnings = status["warnings"].as_array().unwrap();
+            let said = |warning: &Value| warning["message"].as_str().map(str::to_owned);
+            warnings
+                .iter()
+                .filter_map(said)
+                .any(|words| words.contains(what) && words.ends_with("; retrying"))
+        });
+        assert_eq!(status["warnings"][0]["level"], "warn");
+        assert!(scraped(&watched).ours("warnings_total") >= 1.0);
+    };
+    waits_for("token endpoint");
+    is_warned_of("token endpoint");
+    endpoint.clear_faults();
+    waits_for("Schema Registry");
+    is_warned_of("schema registry");
+    peers.registry.clear_faults();
+    waits_for("brokers and the topic");
+    program.signal("TERM");
+    program.end().expect_code(0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod transport;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -143,10 +144,37 @@ pub fn persistently<T, E>(
     }
 }
 
+/// Who is to hear of trouble that is tried again, beside the log: nobody, unless it is set.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl Listener {
+    /// `hear` gets one line each time.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hear)))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
 /// Says of trouble that it is tried again, unless the program has been told to stop: then it is not.
-pub fn tell_retry(level: log::Level, interrupt: &Receiver<Infallible>, error: &impl fmt::Display) {
-    if !is_stopped(interrupt, Duration::ZERO) {
-        log::log!(level, event = "retrying"; "⚠️ {error}; retrying");
+pub fn tell_retry(
+    level: log::Level,
+    interrupt: &Receiver<Infallible>,
+    listener: &Listener,
+    error: &impl fmt::Display,
+) {
+    if is_stopped(interrupt, Duration::ZERO) {
+        return;
+    }
+    let words = format!("{error}; retrying");
+    log::log!(level, event = "retrying"; "⚠️ {words}");
+    if let Listener(Some(hear)) = listener {
+        hear(&words);
     }
 }
 

@@ -19,7 +19,9 @@ use zeroize::Zeroizing;
 pub use config::TokenConfig;
 pub use error::{Problem, TokenError};
 
-use crate::http::{self, Backoff, Canceller, Ended, Failure, Timing, percent_encoded, read};
+use crate::http::{
+    self, Backoff, Canceller, Ended, Failure, Listener, Timing, percent_encoded, read,
+};
 use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
@@ -51,6 +53,7 @@ pub struct TokenClient {
     authorization: Secret,
     timing: Timing,
     rng: fastrand::Rng,
+    listener: Listener,
 }
 
 impl TokenClient {
@@ -65,7 +68,13 @@ impl TokenClient {
             config,
             timing,
             rng,
+            listener: Listener::default(),
         }
+    }
+
+    /// Who hears of trouble that is tried again.
+    pub fn heard_by(self, listener: Listener) -> TokenClient {
+        TokenClient { listener, ..self }
     }
 
     /// Asks for a token, once.
@@ -104,7 +113,7 @@ impl TokenClient {
         let attempt = |level| {
             self.fetch().inspect_err(|error| {
                 if error.is_retriable() {
-                    http::tell_retry(level, interrupt, error);
+                    http::tell_retry(level, interrupt, &self.listener, error);
                 }
             })
         };

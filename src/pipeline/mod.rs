@@ -44,6 +44,7 @@ use crate::report::repeat::ErrorSummary;
 use crate::report::reporter::{Reporter, SUMMARY_INTERVAL};
 use crate::report::stats::Stats;
 use crate::report::text;
+use crate::report::view::Awaited;
 use crate::settings::{Common, Settings, duration};
 use crate::shoe::ShoeGenerator;
 use asking::Asking;
@@ -189,7 +190,8 @@ impl Run {
             settings.registry.clone(),
             Timing::default(),
             fastrand::Rng::new(),
-        );
+        )
+        .heard_by(self.listener("registry"));
         let Some(tokens) = self.tokens(settings, &mut registry)? else {
             self.tell_why();
             return Ok(());
@@ -199,6 +201,7 @@ impl Run {
             return Ok(());
         };
 
+        self.awaits(Awaited::Brokers);
         let ring = ChunkRing::new(CHUNKS);
         let (ready_in, ready) = bounded(1);
         let inputs = ProducerInputs {

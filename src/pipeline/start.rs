@@ -12,18 +12,32 @@ use super::Run;
 use super::asking::Asking;
 use super::token::TokenThread;
 use crate::error::Error;
-use crate::http::Timing;
+use crate::http::{Listener, Timing};
 use crate::oauth::TokenClient;
 use crate::registry::frame::prefix;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::report::event::Event;
 use crate::report::log::tell;
 use crate::report::text;
+use crate::report::view::Awaited;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::shoe::{MESSAGE_INDEXES, SCHEMA};
 
 impl Run {
+    /// Those who look learn what is waited for.
+    pub(super) fn awaits(&self, awaited: Awaited) {
+        if let Some(watchers) = &self.watchers {
+            watchers.awaits(awaited);
+        }
+    }
+
+    /// Counts trouble of the start, which the log has already.
+    pub(super) fn listener(&self, kind: &'static str) -> Listener {
+        let errors = Arc::clone(&self.errors);
+        Listener::new(move |words| errors.count(Level::Warn, kind, words))
+    }
+
     /// Where brokers' tokens come from; the first is there, and the registry is given it. Nothing ever comes if they want none.
     /// `None`: stopped before there was one.
     pub(super) fn tokens(
@@ -34,8 +48,10 @@ impl Run {
         let Some(config) = settings.token.clone() else {
             return Ok(Some(never()));
         };
+        self.awaits(Awaited::Token);
         let watched = self.threads.watched("token", &self.stop);
-        let client = TokenClient::new(config, Timing::default(), fastrand::Rng::new());
+        let client = TokenClient::new(config, Timing::default(), fastrand::Rng::new())
+            .heard_by(self.listener("token"));
         let (thread, tokens) = TokenThread::start(client, Arc::clone(&self.errors), watched)?;
         self.token = Some(thread);
         let first = select! {
@@ -58,6 +74,7 @@ impl Run {
         settings: &Settings,
         mut registry: RegistryClient,
     ) -> Result<Option<Vec<u8>>, Error> {
+        self.awaits(Awaited::Registry);
         log::info!(event = "registry_testing"; "{}", text::TESTING_REGISTRY);
         let (answers_in, answers) = bounded(1);
         let watched = self.threads.watched("registry", &self.stop);

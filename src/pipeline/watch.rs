@@ -24,7 +24,7 @@ use crate::report::snapshot::{Interval, Snapshot};
 use crate::report::stats::Stats;
 use crate::report::status;
 use crate::report::text::rounded;
-use crate::report::view::{Facts, Latencies, Readiness, State, View};
+use crate::report::view::{Awaited, Facts, Latencies, Readiness, State, View};
 
 /// For how long what was gathered is shown again.
 const FRESH: Duration = Duration::from_millis(100);
@@ -60,6 +60,7 @@ pub(super) struct Watch {
     leeway: Duration,
     questions: Sender<Question>,
     times: Times,
+    awaited: Mutex<Awaited>,
     seen: Mutex<Seen>,
 }
 
@@ -136,9 +137,15 @@ impl Watch {
                 patience: PATIENCE,
                 stuck: STUCK,
             },
+            awaited: Mutex::default(),
             seen: Mutex::default(),
         };
         (watch, asked)
+    }
+
+    /// What the start waits for from now on.
+    pub(super) fn awaits(&self, awaited: Awaited) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = awaited;
     }
 
     /// The producer thread has ended, and this is the last that it knew.
@@ -187,7 +194,8 @@ impl Watch {
     fn how_ready(&self) -> Readiness {
         let last = self.stats.last_acknowledged_at();
         let ago = last.map(|at| at.elapsed());
-        Readiness::of(self.state(), ago, self.facts.interval)
+        let awaited = *self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        Readiness::of(self.state(), awaited, ago, self.facts.interval)
     }
 
     fn state(&self) -> State {

@@ -21,7 +21,7 @@ use crate::report::repeat::ErrorSummary;
 use crate::report::stats::Stats;
 use crate::report::text;
 use crate::report::time::now_ms;
-use crate::report::view::Facts;
+use crate::report::view::{Awaited, Facts};
 use crate::settings::Settings;
 
 /// All of them.
@@ -66,6 +66,11 @@ impl Watchers {
             manager,
         };
         Ok((watchers, questions))
+    }
+
+    /// What the start waits for from now on.
+    pub(super) fn awaits(&self, awaited: Awaited) {
+        self.watch.awaits(awaited);
     }
 
     /// Records are produced from now on.

@@ -18,7 +18,9 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use super::config::RegistryConfig;
 use super::error::{Place, Problem, RegistryError, Sent};
-use crate::http::{self, Canceller, Ended, Failure, Timing, is_stopped, percent_encoded, read};
+use crate::http::{
+    self, Canceller, Ended, Failure, Listener, Timing, is_stopped, percent_encoded, read,
+};
 use crate::secret::Secret;
 use crate::tls::{Names, TlsConfig};
 
@@ -34,6 +36,7 @@ pub struct RegistryClient {
     sent: Sent,
     timing: Timing,
     rng: fastrand::Rng,
+    listener: Listener,
 }
 
 impl RegistryClient {
@@ -53,7 +56,13 @@ impl RegistryClient {
             config,
             timing,
             rng,
+            listener: Listener::default(),
         }
+    }
+
+    /// Who hears of trouble that is tried again.
+    pub fn heard_by(self, listener: Listener) -> RegistryClient {
+        RegistryClient { listener, ..self }
     }
 
     /// What ends this client's requests from another thread.
@@ -102,7 +111,7 @@ impl RegistryClient {
     ) -> Result<T, RegistryError> {
         let mut rng = self.rng.fork();
         let round = |level| {
-            let tell = |error: &_| http::tell_retry(level, interrupt, error);
+            let tell = |error: &_| http::tell_retry(level, interrupt, &self.listener, error);
             self.round(interrupt, tell, &attempt)
         };
         let may_pass = RegistryError::is_retriable;

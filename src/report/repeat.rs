@@ -62,6 +62,12 @@ impl ErrorSummary {
         }
     }
 
+    /// Something went wrong that the log has already: counts it, for those who look.
+    pub fn count(&self, level: Level, kind: &str, message: &str) {
+        let mut seen = self.lock();
+        seen.troubles.note(level, kind, message, Instant::now());
+    }
+
     /// Something is wrong and lasts: logs it if it is news. For what is looked at once an interval, before [`flush`](Self::flush): it
     /// is news again once an interval went well.
     pub(super) fn lasts(&self, level: Level, kind: &str, message: &str) -> Option<Told> {

@@ -66,6 +66,31 @@ impl State {
     }
 }
 
+/// What a start waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Awaited {
+    /// Nothing yet: threads are being started.
+    #[default]
+    Nothing,
+    /// The first token.
+    Token,
+    /// The registry, and the schema's id.
+    Registry,
+    /// Brokers and the topic.
+    Brokers,
+}
+
+impl Awaited {
+    fn reason(self) -> &'static str {
+        match self {
+            Awaited::Nothing => "the run is starting",
+            Awaited::Token => "waiting for the token endpoint",
+            Awaited::Registry => "waiting for the Schema Registry",
+            Awaited::Brokers => "waiting for the brokers and the topic",
+        }
+    }
+}
+
 /// Whether it produces, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
@@ -76,14 +101,16 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// `acknowledged`: how long ago a message was acknowledged, if one ever was.
-    pub fn of(state: State, acknowledged: Option<Duration>, interval: Duration) -> Self {
+    /// `awaited`: what is waited for while it starts. `acknowledged`: how long ago a message was acknowledged, if one ever was.
+    pub fn of(
+        state: State,
+        awaited: Awaited,
+        acknowledged: Option<Duration>,
+        interval: Duration,
+    ) -> Self {
         let (ready, reason) = match (state, acknowledged) {
             (State::Stopping | State::Ended, _) => (false, "the run is stopping".to_owned()),
-            (State::Starting, _) => (
-                false,
-                "registry and brokers are being looked for".to_owned(),
-            ),
+            (State::Starting, _) => (false, awaited.reason().to_owned()),
             (State::Producing, None) => (false, "no message was acknowledged yet".to_owned()),
             (State::Producing, Some(ago)) => {
                 let reason = format!("the last message was acknowledged {} ago", rounded(ago));
@@ -144,6 +171,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn of(state: State, acknowledged: Option<Duration>, interval: Duration) -> Readiness {
+        Readiness::of(state, Awaited::Nothing, acknowledged, interval)
+    }
+
     #[test]
     fn a_run_is_ready_while_a_message_was_acknowledged_within_three_intervals_or_half_a_minute() {
         for (interval, ago, ready) in [
@@ -155,10 +186,10 @@ mod tests {
             (3600, 3 * 3600 + 1, false),
         ] {
             let interval = interval * SECOND;
-            let readiness = Readiness::of(State::Producing, Some(ago * SECOND), interval);
+            let readiness = of(State::Producing, Some(ago * SECOND), interval);
             assert_eq!(readiness.ready, ready, "{interval:?} {ago}");
         }
-        let longest = Readiness::of(State::Producing, Some(Duration::MAX), Duration::MAX);
+        let longest = of(State::Producing, Some(Duration::MAX), Duration::MAX);
         assert!(longest.ready);
         for (state, ago) in [
             (State::Starting, None),
@@ -166,9 +197,9 @@ mod tests {
             (State::Stopping, Some(Duration::ZERO)),
             (State::Ended, Some(Duration::ZERO)),
         ] {
-            assert!(!Readiness::of(state, ago, SECOND).ready, "{state:?}");
+            assert!(!of(state, ago, SECOND).ready, "{state:?}");
         }
-        let told = Readiness::of(State::Producing, Some(45 * SECOND), SECOND).reason;
+        let told = of(State::Producing, Some(45 * SECOND), SECOND).reason;
         assert_eq!(told, "the last message was acknowledged 45s ago");
     }
 }

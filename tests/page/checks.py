@@ -235,7 +235,7 @@ def a_new_process_begins_anew(stage: Stage) -> None:
 
 def a_run_without_a_message_yet_is_shown(stage: Stage) -> None:
     stage.open(Run(rate=1, acknowledged=0, generated=0, state="starting", ready=False,
-                   ready_reason="registry and brokers are being looked for",
+                   ready_reason="waiting for the Schema Registry",
                    latency_buckets=[[None, 0]], brokers=[], partitions=[], last_acknowledged=None, count_limit=100,
                    duration_limit_seconds=3600), 5)
     browser = stage.browser
