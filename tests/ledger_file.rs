@@ -9,8 +9,8 @@
 
 mod support;
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -243,33 +243,107 @@ fn a_folder_that_is_gone_at_the_end_is_told_in_one_line() {
     assert_eq!(ledger.generated, ledger.acknowledged);
 }
 
-/// Scenario 42. A disk that is full, as far as a limit on files' sizes can stand for it: making the file works, filling it does not.
+/// Scenario 42. A disk that fills up while the run lasts, as far as a limit on files' sizes can stand for it: making the file
+/// works, filling it does not.
 #[test]
 fn a_full_disk_is_told_in_one_line_and_what_stood_there_stays() {
+    if !can_run("prlimit", &["--version"]) {
+        return;
+    }
     let (peers, place) = (Peers::start(), Place::new());
     fs::write(place.file(), "before").unwrap();
-    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" --count 3 --interval 0";
-    let output = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_continuous-producer")])
-        .env_clear()
-        .env("LOG_FORMAT", "pretty")
-        .env("LEDGER_FILE", place.file())
-        .env("KAFKA_BOOTSTRAP_SERVERS", peers.kafka.bootstrap_servers())
-        .env("SCHEMA_REGISTRY_URL", peers.registry.url())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    let mut lines = told.lines().filter(|line| line.starts_with("❌"));
-    let line = lines.next().unwrap();
+    let program = place.of(peers.setup("--interval 1ms")).ignoring("XFSZ");
+    let program = program.start();
+    peers.wait_records(3);
+    program.run_for_it("prlimit --fsize=0 --pid");
+    program.signal("TERM");
+    let ended = program.end();
+    ended.expect_code(1);
+    let mut errors = ended.lines.iter().filter(|line| line.starts_with("❌"));
+    let line = errors.next().unwrap();
     assert!(
         line.contains("could not be written: File too large"),
         "{line}"
     );
-    assert_eq!(lines.next(), None);
-    assert!(told.contains("acknowledged 3 + failed 0"), "{told}");
+    assert_eq!(errors.next(), None);
+    assert_eq!(ended.ledger().failed, 0);
     assert_eq!(fs::read_to_string(place.file()).unwrap(), "before");
+    assert_eq!(place.names(), ["ledger.json"], "nothing is left beside");
+}
+
+/// Whether a tool is there and works, without which a test says that it was skipped.
+fn can_run(tool: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(tool).args(arguments).output();
+    let works = output.is_ok_and(|output| output.status.success());
+    if !works {
+        eprintln!("SKIPPED: {tool} {} does not work here", arguments.join(" "));
+    }
+    works
+}
+
+/// Runs a shell script in which `$0` is the program with `--check`, and says what it is refused for; `prefix` runs the shell.
+fn refused(prefix: &[&str], script: &str, place: &Place) -> String {
+    let words = [prefix, &["sh", "-c"]].concat();
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .args([script, env!("CARGO_BIN_EXE_continuous-producer")])
+        .env("LEDGER_FILE", place.file())
+        .env("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        .env("SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
+        .current_dir(&place.0)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    told
+}
+
+#[test]
+fn a_disk_that_takes_files_but_nothing_in_them_is_found_out_before_the_run() {
+    let place = Place::new();
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" --check";
+    let told = refused(&[], script, &place);
+    assert!(
+        told.contains("nothing can be written in the folder"),
+        "{told}"
+    );
+    assert!(place.names().is_empty(), "nothing is left");
+
+    let alone = ["unshare", "-rm"];
+    if can_run("unshare", &["-rm", "true"]) {
+        let full = "mount -t tmpfs -o size=16k none . && cd \"$PWD\" && { cat /dev/zero > x || :; } 2>&- && exec \"$0\" --check";
+        let told = refused(&alone, full, &place);
+        assert!(told.contains("No space left on device"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_a_mount_of_its_own_is_found_out_before_the_run() {
+    if !can_run("unshare", &["-rm", "true"]) {
+        return;
+    }
+    let place = Place::new();
+    fs::create_dir(place.0.join("a b")).unwrap();
+    let place = Place(place.0.join("a b"));
+    let mounted =
+        "touch other ledger.json && mount --bind other ledger.json && exec \"$0\" --check";
+    let told = refused(&["unshare", "-rm"], mounted, &place);
+    assert!(told.contains("mount its folder instead"), "{told}");
+}
+
+#[test]
+fn another_users_file_in_a_sticky_folder_is_found_out_before_the_run() {
+    let nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
+    let program = env!("CARGO_BIN_EXE_continuous-producer");
+    if !can_run(nobody[0], &[nobody[1], nobody[2], program, "--version"]) {
+        return;
+    }
+    let place = Place::new();
+    fs::write(place.file(), "root's").unwrap();
+    fs::set_permissions(&place.0, Permissions::from_mode(0o1777)).unwrap();
+    let told = refused(&nobody, "exec \"$0\" --check", &place);
+    assert!(told.contains("belongs to another user"), "{told}");
     assert_eq!(place.names(), ["ledger.json"], "nothing is left beside");
 }
 

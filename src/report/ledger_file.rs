@@ -5,6 +5,8 @@
 //! cannot do otherwise, and to write through it could not be done at once. What is no file (`/dev/null`) is never replaced.
 //! `docs/ledger.md` has the keys. It holds no secret, for none of its values is one; no clock is read here.
 
+mod obstacle;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -28,6 +30,9 @@ const NAMES_MAX: usize = 8;
 
 /// Longest part of the file's own name in the name beside it: names have 255 bytes at most.
 const NAME_BYTES_MAX: usize = 200;
+
+/// More than any summary has: where so much can be written, one can.
+const PROBE_BYTES: usize = 16 * 1024;
 
 /// All that is said of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,16 +127,18 @@ fn latency(percentiles: Percentiles) -> Value {
     })
 }
 
-/// Whether a summary can be written there, as far as can be known in advance: makes a file beside it, and removes it.
+/// Whether a summary can be written there, as far as can be known in advance: brings a file beside it to the disk, and removes it.
 ///
 /// # Errors
-/// The path names no file, there is something else, or its folder takes no file; in words that follow the path.
+/// The path names no file, there is something else or what cannot be replaced, or its folder takes no file or nothing in one; in
+/// words that follow the path.
 pub fn check(path: &Path) -> io::Result<()> {
     let place = Place::of(path)?;
     place.refuse_what_is_no_file()?;
     let (file, beside) = place.begin().map_err(|error| place.explained(&error))?;
-    drop(file);
-    fs::remove_file(&beside).map_err(|error| place.explained(&error))
+    let tried = place.try_out(file);
+    let removed = fs::remove_file(&beside).map_err(|error| place.explained(&error));
+    tried.and(removed)
 }
 
 /// Writes the summary. May take as long as the disk takes.
@@ -142,7 +149,8 @@ pub fn write(path: &Path, summary: &Summary) -> io::Result<()> {
     let place = Place::of(path)?;
     place.refuse_what_is_no_file()?;
     let (file, beside) = place.begin()?;
-    let written = write_all(file, summary).and_then(|()| fs::rename(&beside, path));
+    let written =
+        write_all(&file, summary.to_json().as_bytes()).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         // The first error is the one to tell.
         let _ = fs::remove_file(&beside);
@@ -151,8 +159,8 @@ pub fn write(path: &Path, summary: &Summary) -> io::Result<()> {
     sync_folder(place.folder)
 }
 
-fn write_all(mut file: File, summary: &Summary) -> io::Result<()> {
-    file.write_all(summary.to_json().as_bytes())?;
+fn write_all(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
@@ -225,6 +233,20 @@ impl<'a> Place<'a> {
             }
         }
         Err(last)
+    }
+
+    /// Whether what is written into such a file reaches the disk, and the file could take its place.
+    fn try_out(&self, file: File) -> io::Result<()> {
+        write_all(&file, &[b' '; PROBE_BYTES]).map_err(|error| {
+            let folder = self.folder.display();
+            io::Error::other(format!(
+                "nothing can be written in the folder {folder}: {error}"
+            ))
+        })?;
+        match obstacle::on(self.folder, self.name, &file.metadata()?) {
+            Some(why) => Err(io::Error::other(why)),
+            None => Ok(()),
+        }
     }
 
     fn beside(&self) -> PathBuf {

@@ -303,9 +303,14 @@ impl Program {
 
     /// Sends a signal: INT, TERM, HUP, STOP, …
     pub(crate) fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(status.success(), "{kill}");
+        self.run_for_it(&format!("kill -{name}"));
+    }
+
+    /// Runs a command line that ends with its process id.
+    pub(crate) fn run_for_it(&self, command: &str) {
+        let script = format!("{command} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &script]).status().unwrap();
+        assert!(status.success(), "{script}");
     }
 
     /// Waits for its end.
