@@ -19,16 +19,19 @@ const BAR_CELLS: u32 = 20;
 pub(super) struct Progress {
     count: Option<u64>,
     duration: Option<Duration>,
+    /// Time between messages; zero: full speed.
+    interval: Duration,
     /// Runtime and acknowledged messages at the last looks.
     looks: VecDeque<(Duration, u64)>,
 }
 
 impl Progress {
     /// Of a run that ends after so many messages or so long, if it does.
-    pub(super) fn new(count: Option<u64>, duration: Option<Duration>) -> Self {
+    pub(super) fn new(count: Option<u64>, duration: Option<Duration>, interval: Duration) -> Self {
         Self {
             count,
             duration,
+            interval,
             looks: VecDeque::from([(Duration::ZERO, 0)]),
         }
     }
@@ -61,12 +64,38 @@ impl Progress {
         format!("⏳ {}", parts.join(" · "))
     }
 
+    /// How long so many messages will take: as long as of late, but no less than is `scheduled`. Where none arrived of late, the
+    /// schedule alone says it, unless some should have arrived.
+    fn time_for(&self, left: u64, rate: f64, scheduled: Duration) -> Option<Duration> {
+        match Duration::try_from_secs_f64(float(left) / rate) {
+            Ok(at_this_rate) => Some(at_this_rate.max(scheduled)),
+            Err(_) if self.interval.saturating_mul(2) > self.looked_at() => Some(scheduled),
+            Err(_) => None,
+        }
+    }
+
+    /// Until the last message is due. The first one was at the start; for each that was skipped one more comes at the end.
+    fn scheduled(&self, count: u64, now: &Snapshot) -> Duration {
+        let intervals = count.saturating_add(now.skipped).saturating_sub(1);
+        let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
+        let last = self.interval.saturating_mul(intervals);
+        last.saturating_sub(now.runtime)
+    }
+
+    /// The time that the rate is taken over.
+    fn looked_at(&self) -> Duration {
+        match (self.looks.front(), self.looks.back()) {
+            (Some(first), Some(last)) => last.0.saturating_sub(first.0),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Acknowledged messages a second, lately.
     fn rate(&self) -> f64 {
         let (Some(first), Some(last)) = (self.looks.front(), self.looks.back()) else {
             return 0.0;
         };
-        let seconds = last.0.saturating_sub(first.0).as_secs_f64();
+        let seconds = self.looked_at().as_secs_f64();
         let acknowledged = float(last.1.saturating_sub(first.1));
         if seconds > 0.0 {
             acknowledged / seconds
@@ -81,7 +110,7 @@ impl Progress {
         let by_count = self.count.map(|count| {
             let left = match count.saturating_sub(settled) {
                 0 => Some(Duration::ZERO),
-                left => Duration::try_from_secs_f64(float(left) / rate).ok(),
+                left => self.time_for(left, rate, self.scheduled(count, now)),
             };
             (share(float(settled), float(count)), left)
         });
@@ -129,6 +158,8 @@ fn bar(share: f64) -> String {
 mod tests {
     use super::*;
 
+    const FULL_SPEED: Duration = Duration::ZERO;
+
     fn at(ms: u64, acknowledged: u64) -> Snapshot {
         Snapshot {
             runtime: Duration::from_millis(ms),
@@ -139,7 +170,7 @@ mod tests {
 
     #[test]
     fn without_an_end_it_says_how_many_how_fast_and_for_how_long() {
-        let mut progress = Progress::new(None, None);
+        let mut progress = Progress::new(None, None, FULL_SPEED);
         assert_eq!(
             progress.line(&at(1000, 1000)),
             "⏳ 1,000 produced · 1000.0 msgs/sec · no errors · 1s"
@@ -156,7 +187,7 @@ mod tests {
 
     #[test]
     fn with_an_end_there_is_a_bar_and_when_it_will_be_reached() {
-        let mut by_count = Progress::new(Some(5000), None);
+        let mut by_count = Progress::new(Some(5000), None, FULL_SPEED);
         assert_eq!(
             by_count.line(&at(0, 0)),
             "⏳ 0% [░░░░░░░░░░░░░░░░░░░░] ETA unknown · 0 of 5,000 · 0.0 msgs/sec · no errors · 0s"
@@ -165,7 +196,7 @@ mod tests {
             by_count.line(&at(10_000, 2500)),
             "⏳ 50% [██████████░░░░░░░░░░] ETA 10s · 2,500 of 5,000 · 250.0 msgs/sec · no errors · 10s"
         );
-        let mut by_time = Progress::new(None, Some(Duration::from_secs(90)));
+        let mut by_time = Progress::new(None, Some(Duration::from_secs(90)), FULL_SPEED);
         assert_eq!(
             by_time.line(&at(89_999, 5)),
             "⏳ 99% [███████████████████░] ETA 1s · 5 produced · 0.1 msgs/sec · no errors · 1m30s"
@@ -178,8 +209,40 @@ mod tests {
     }
 
     #[test]
+    fn the_end_is_never_nearer_than_the_schedule_says() {
+        const HOUR: u64 = 3_600_000;
+        let eta = |progress: &mut Progress, ms, acknowledged, skipped| {
+            let now = Snapshot {
+                skipped,
+                ..at(ms, acknowledged)
+            };
+            let line = progress.line(&now);
+            let (_, rest) = line.split_once("ETA ").unwrap();
+            rest.split(" · ").next().unwrap().to_owned()
+        };
+        let mut hourly = Progress::new(Some(3), None, Duration::from_millis(HOUR));
+        // The first is due at once, the last after two hours.
+        assert_eq!(eta(&mut hourly, 0, 0, 0), "2h");
+        assert_eq!(eta(&mut hourly, 1000, 1, 0), "1h59m59s");
+        for second in 2..100 {
+            let left = eta(&mut hourly, second * 1000, 1, 0);
+            assert!(left.starts_with("1h5"), "{left}");
+        }
+        // A tick that was skipped is made up for at the end.
+        assert_eq!(eta(&mut hourly, HOUR + HOUR / 2, 1, 1), "1h30m");
+        assert_eq!(eta(&mut hourly, 3 * HOUR + 1000, 3, 1), "0s");
+
+        // Where nothing arrives though it is due, nothing can be said.
+        let mut stuck = Progress::new(Some(600_000), None, Duration::from_millis(1));
+        assert_eq!(eta(&mut stuck, 0, 0, 0), "10m");
+        assert_eq!(eta(&mut stuck, 1000, 0, 0), "unknown");
+        // Behind the schedule it is as the rate says.
+        assert_eq!(eta(&mut stuck, 2000, 1000, 0), "19m58s");
+    }
+
+    #[test]
     fn of_two_ends_the_nearer_one_counts_and_what_failed_is_done_too() {
-        let mut progress = Progress::new(Some(100), Some(Duration::from_secs(100)));
+        let mut progress = Progress::new(Some(100), Some(Duration::from_secs(100)), FULL_SPEED);
         assert!(progress.line(&at(10_000, 5)).starts_with("⏳ 10% "));
         let failed = Snapshot {
             failed: 40,
@@ -190,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_last_seconds() {
-        let mut progress = Progress::new(None, None);
+        let mut progress = Progress::new(None, None, FULL_SPEED);
         let mut last = String::new();
         for second in 1..=100 {
             let acknowledged = if second < 50 { second * 1000 } else { 50_000 };

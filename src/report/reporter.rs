@@ -54,7 +54,7 @@ impl Reporter {
             errors,
             interval: common.stats_interval,
             pace: common.interval,
-            live: is_live.then(|| Progress::new(common.count, common.duration)),
+            live: is_live.then(|| Progress::new(common.count, common.duration, common.interval)),
         };
         Self::start_with(telling, watched, |(level, event, line)| {
             tell(level, &event, line);
