@@ -1,9 +1,11 @@
 //! Who comes in: accepts connections, gives each a place and a thread, and clears the places of those who have left.
 //!
 //! Invariant: at most [`CONNECTIONS_MAX`] connections and threads; when it has ended, none. Never spins: it waits on `accept`
-//! or on the channel. It reads and writes nothing.
+//! or on the channel. It reads and writes nothing. Where the process may open no more files, who has been there longest makes room,
+//! too: a descriptor is kept spare, so that who comes is let in first, and nobody has to go before somebody has come.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,8 +17,11 @@ use super::{CONNECTIONS_MAX, Patience, Shown};
 
 /// How long a newcomer waits for a place before it is made for it: so at most a hundred are shut down in a second.
 const EVICTION_PAUSE: Duration = Duration::from_millis(10);
-/// How long nobody is let in after that has failed, as it does when the process has too many files open.
+/// How long nobody is let in after that has failed, as it does when the process has too many files open. Also how long somebody is
+/// sure of the only descriptor that there is for visitors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The process, or the system, may have no more files open (Linux' EMFILE and ENFILE, and those of other systems).
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
 /// Of a connection's thread. What is shown is made on it.
 const STACK_BYTES: usize = 256 * 1024;
 /// One from each connection, and the end.
@@ -36,6 +41,8 @@ struct Ended;
 
 pub(super) struct Door {
     listener: Arc<TcpListener>,
+    /// Only its descriptor matters, which is given up for a visitor.
+    spare: Option<TcpListener>,
     shown: Arc<dyn Shown>,
     patience: Patience,
     leaving: Sender<Event>,
@@ -75,6 +82,7 @@ impl Door {
         events: Receiver<Event>,
     ) -> Door {
         Door {
+            spare: listener.try_clone().ok(),
             listener,
             shown,
             patience,
@@ -101,16 +109,45 @@ impl Door {
     /// The next connection, and the index of the place for it.
     fn next(&mut self) -> Result<(TcpStream, usize), Ended> {
         loop {
-            let accepted = self.listener.accept();
+            self.keep_spare()?;
+            let accepted = self.accept();
             while self.hear(Duration::ZERO)? {}
             match accepted {
                 Ok((stream, _)) => return Ok((stream, self.free_place()?)),
                 Err(error) => {
                     log::debug!(event = "monitor"; "the monitor cannot accept a connection: {error}");
-                    self.hear(ACCEPT_PAUSE)?;
+                    if !self.hear(ACCEPT_PAUSE)? && is_exhaustion(&error) {
+                        self.evict();
+                    }
                 }
             }
         }
+    }
+
+    /// With the spare descriptor where there is no other.
+    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self.listener.accept() {
+            Err(error) if is_exhaustion(&error) && self.spare.take().is_some() => {
+                self.listener.accept()
+            }
+            accepted => accepted,
+        }
+    }
+
+    /// A descriptor for who comes next. The last who is left is not shut down for that: nobody may come.
+    fn keep_spare(&mut self) -> Result<(), Ended> {
+        while self.spare.is_none() {
+            self.spare = self.listener.try_clone().ok();
+            let places = self.places.iter().flatten();
+            let staying = places.filter(|place| !place.is_evicted).count();
+            if self.spare.is_some() || staying <= 1 {
+                break;
+            }
+            if !self.hear(EVICTION_PAUSE)? {
+                self.evict();
+            }
+        }
+        Ok(())
     }
 
     fn free_place(&mut self) -> Result<usize, Ended> {
@@ -193,6 +230,12 @@ impl Door {
             (Ok(_), None) => debug_assert!(false, "no such place: {place}"),
         }
     }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| TOO_MANY_FILES.contains(&code))
 }
 
 impl Place {

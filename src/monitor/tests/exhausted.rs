@@ -4,16 +4,18 @@ use std::env;
 use std::fs::File;
 use std::process::Command;
 
+use socket2::{Domain, Socket, Type};
+
 use super::*;
 
 /// Set in the process that may have few files open.
 const MARK: &str = "MONITOR_TEST_FEW_FILES";
 const TEST: &str =
-    "monitor::tests::exhausted::a_process_out_of_files_lets_clients_wait_and_then_answers";
+    "monitor::tests::exhausted::slow_clients_of_a_process_out_of_files_keep_nobody_out";
 
 /// In a process of its own: other tests need their files.
 #[test]
-fn a_process_out_of_files_lets_clients_wait_and_then_answers() {
+fn slow_clients_of_a_process_out_of_files_keep_nobody_out() {
     if env::var_os(MARK).is_some() {
         return run_out_of_files();
     }
@@ -48,27 +50,38 @@ impl log::Log for Count {
 fn run_out_of_files() {
     log::set_logger(&Count).unwrap();
     log::set_max_level(log::LevelFilter::Debug);
-    let rig = Rig::new();
+    let rig = Rig::with(Patience {
+        request: Duration::from_secs(3600),
+        ..Patience::default()
+    });
+    // Their descriptors are there before none is left.
+    let mut clients: Vec<Socket> = (0..20)
+        .map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap())
+        .collect();
     let mut others: Vec<File> = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         others.push(file);
     }
-    // Two for clients; for the server's ends of them there is the one that Linux takes before it waits for a connection.
-    others.truncate(others.len() - 2);
-    let mut first = rig.connect();
-    first.write_all(b"GET /healthz").unwrap();
-    let mut client = rig.connect();
-    client.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").unwrap();
-    let pause = Duration::from_millis(300);
-    client.set_read_timeout(Some(pause)).unwrap();
-    let silence = client.read(&mut [0]).unwrap_err();
-    assert_eq!(silence.kind(), io::ErrorKind::WouldBlock);
+    let address = rig.server.address().into();
+    let last = TcpStream::from(clients.pop().unwrap());
+    let mut slow = Vec::new();
+    for client in clients {
+        client.connect(&address).unwrap();
+        let mut client = TcpStream::from(client);
+        // One that was shut down by now may refuse it.
+        let _ = client.write_all(b"GET /healthz");
+        slow.push(client);
+    }
+    SockRef::from(&last).connect(&address).unwrap();
+    last.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    let answer = exchange(&last, b"GET /healthz HTTP/1.1\r\n\r\n");
+    assert_eq!(body_of(&answer), "well\n");
+    // Who has been there longest has made room, and was told nothing.
+    assert_eq!(until_cut(&slow[0]), b"");
     // A few times, not as often as it goes.
     let tried = FAILED.load(Ordering::SeqCst);
-    assert!((1..100).contains(&tried), "{tried}");
-    drop(others);
-    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-    assert_eq!(body_of(&rest(&client)), "well\n");
-    assert_eq!(body_of(&exchange(&first, b" HTTP/1.1\r\n\r\n")), "well\n");
+    assert!(tried < 100, "{tried}");
+    drop((slow, others));
+    assert_eq!(body_of(&rig.get("/healthz")), "well\n");
     rig.end();
 }
