@@ -83,11 +83,21 @@ pub fn parse_listen(text: &str) -> Result<HostPort, Problem> {
             Problem::new("a scheme does not belong here").suggest(rest.trim_end_matches('/'))
         );
     }
+    if text.starts_with('/') || text.starts_with("unix:") {
+        return Err(Problem::new(
+            "a socket in the file system cannot be listened on, only host:port",
+        ));
+    }
+    if let Some((address, _)) = text.split_once('/') {
+        return Err(Problem::new("a path does not belong here").suggest(address));
+    }
     let (host, port) = split_port(text)?;
     let port = match port {
         None => LISTEN_PORT,
         Some("0") => 0,
-        Some(port) => parse_port(port)?,
+        Some(port) => {
+            parse_port(port).map_err(|_| Problem::new("a port is a number from 0 to 65535"))?
+        }
     };
     let named = match host {
         "" | "*" => {
@@ -314,11 +324,28 @@ mod tests {
             ("h:65536", None),
             ("h:00", None),
             ("h:", None),
-            ("h/metrics", None),
+            ("h/metrics", Some("h")),
+            ("127.0.0.1:19400/metrics", Some("127.0.0.1:19400")),
+            ("unix:/tmp/x", None),
+            ("/run/x", None),
             ("a,b", None),
         ] {
             let problem = parse_listen(text).unwrap_err();
             assert_eq!(problem.suggestion.as_deref(), meant, "{text}: {problem:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_to_listen_on_is_said_in_its_own_words() {
+        for (text, words) in [
+            ("h:65536", "from 0 to 65535"),
+            ("h:", "from 0 to 65535"),
+            ("unix:/tmp/x", "a socket in the file system"),
+            ("/tmp/x", "a socket in the file system"),
+            ("127.0.0.1:19400/metrics", "a path does not belong here"),
+        ] {
+            let problem = parse_listen(text).unwrap_err();
+            assert!(problem.what.contains(words), "{text}: {problem:?}");
         }
     }
 

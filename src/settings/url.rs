@@ -2,7 +2,7 @@
 //! that of a token endpoint.
 //!
 //! Invariant: an accepted URL has no credentials in it any more (they are moved out, percent-decoded) and no fragment; that of a
-//! registry no trailing slash and no query either. So it can be printed. [`without_credentials`] makes even a refused text printable.
+//! registry no trailing slash and no query either. So it can be printed. [`without_secrets`] makes even a refused text printable.
 //! Nothing here connects.
 
 use super::host_port::{is_loopback, parse_host, parse_port, split_port};
@@ -164,10 +164,11 @@ fn parse_url(text: &str) -> Result<Url, Problem> {
 fn split_scheme(text: &str) -> Result<(Scheme, &str), Problem> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let problem = Problem::new("no scheme");
-        return Err(if text.contains('@') {
-            problem
-        } else {
+        // A suggestion is printed.
+        return Err(if without_secrets(text) == text {
             problem.suggest(format!("http://{text}"))
+        } else {
+            problem
         });
     };
     let schemes = [Scheme::Http, Scheme::Https];
@@ -236,6 +237,15 @@ pub fn without_credentials(text: &str) -> String {
             format!("{scheme}://{HIDDEN}@{after}")
         }
         _ => format!("{HIDDEN}@{after}"),
+    }
+}
+
+/// `text`, which should have been a URL, likewise; and without its fragment, which may be a key, too.
+pub fn without_secrets(text: &str) -> String {
+    let text = without_credentials(text);
+    match text.split_once('#') {
+        Some((before, _)) => format!("{before}#{HIDDEN}"),
+        None => text,
     }
 }
 
@@ -373,5 +383,21 @@ mod tests {
         }
         assert_eq!(without_credentials("http://u:p@h:x"), "http://[hidden]@h:x");
         assert_eq!(without_credentials("http://h:x"), "http://h:x");
+        assert_eq!(without_credentials("shoes#1"), "shoes#1");
+        for text in ["http://h/#hunter2", "h#hunter2", "h#hunter2?a#hunter2"] {
+            let shown = without_secrets(text);
+            assert!(shown.ends_with("#[hidden]"), "{shown}");
+        }
+        for text in [
+            "http://h/?hunter2",
+            "h/#hunter2",
+            "h?hunter2",
+            "h?a#hunter2",
+        ] {
+            let problem = parse_urls(text).unwrap_err();
+            assert!(!without_secrets(text).contains("hunter2"));
+            let suggestion = problem.suggestion.unwrap_or_default();
+            assert!(!suggestion.contains("hunter2"), "{suggestion}");
+        }
     }
 }

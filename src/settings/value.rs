@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::choice::{Choices, Named};
 use super::problem::Problem;
-use super::url::{Endpoint, RegistryUrls, parse_endpoint, parse_urls, without_credentials};
+use super::url::{
+    Endpoint, RegistryUrls, parse_endpoint, parse_urls, without_credentials, without_secrets,
+};
 use super::{duration, extensions, host_port, size, topic};
 use crate::kafka::config::{HostPort, NewTopic};
 use crate::oauth::config::without_query;
@@ -191,6 +193,7 @@ impl Kind {
     pub fn printable(self, text: &str) -> Option<String> {
         match self {
             Kind::Secret => None,
+            Kind::Urls | Kind::Endpoint => Some(without_secrets(text)),
             _ => Some(without_credentials(text)),
         }
     }

@@ -143,7 +143,7 @@ fn an_address_to_listen_on_that_leaves_the_host_out_is_refused_with_what_was_mea
         (
             "--metrics-listen h:x",
             &[],
-            "--metrics-listen h:x: a port is a number from 1 to 65535; ALLOWED",
+            "--metrics-listen h:x: a port is a number from 0 to 65535; ALLOWED",
         ),
         (
             "",
