@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sandbox::{ApiKey, Config, Fault, FaultRule};
 use serde_json::{Value, json};
 use support::search::Search;
+use support::tools::can_run;
 use support::trouble::{self, each_at_once};
 use support::{Ended, Peers, Setup};
 
@@ -269,16 +270,6 @@ fn a_full_disk_is_told_in_one_line_and_what_stood_there_stays() {
     assert_eq!(ended.ledger().failed, 0);
     assert_eq!(fs::read_to_string(place.file()).unwrap(), "before");
     assert_eq!(place.names(), ["ledger.json"], "nothing is left beside");
-}
-
-/// Whether a tool is there and works, without which a test says that it was skipped.
-fn can_run(tool: &str, arguments: &[&str]) -> bool {
-    let output = Command::new(tool).args(arguments).output();
-    let works = output.is_ok_and(|output| output.status.success());
-    if !works {
-        eprintln!("SKIPPED: {tool} {} does not work here", arguments.join(" "));
-    }
-    works
 }
 
 /// Runs a shell script in which `$0` is the program with `--check`, and says what it is refused for; `prefix` runs the shell.

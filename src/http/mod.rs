@@ -5,6 +5,7 @@
 //! credentials reach the configured host and no other; what ureq logs of a request hides them. What may pass is its callers'
 //! business; how long it is waited for is told here.
 
+mod resolver;
 mod transport;
 
 use std::convert::Infallible;
@@ -18,13 +19,13 @@ use base64::prelude::BASE64_STANDARD;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rustls::AlertDescription;
 use ureq::http::{HeaderValue, Response};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, Timeout};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::tls::{self, Names, TlsConfig};
+use resolver::Patient;
 use transport::{SilentInTls, SpeaksTls, Wrapping};
 
 /// How long a server that is out of reach is waited for, in each call.
@@ -192,7 +193,7 @@ pub fn agent(timing: &Timing, accept: &str, tls: Option<&TlsConfig>) -> Agent {
         .build();
     let wrapping = Wrapping { tls: tls.cloned() };
     let connector = TcpConnector::default().chain(wrapping);
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, connector, Patient)
 }
 
 /// Ends the requests of an agent. One that is being connected ends with its timeout for that.

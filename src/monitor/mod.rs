@@ -61,6 +61,15 @@ pub struct Verdict {
     pub text: String,
 }
 
+/// Why there is no server.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// The name has no address, or the address cannot be had.
+    Listening(io::Error),
+    /// The system refuses a thread.
+    Thread(io::Error),
+}
+
 /// How patient the server is.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
@@ -92,8 +101,8 @@ impl Server {
     /// Listens and answers from here on. Port 0 is any that is free.
     ///
     /// # Errors
-    /// The name has no address, the address cannot be had, or the system refuses a thread.
-    pub fn start(address: &HostPort, shown: Arc<dyn Shown>) -> io::Result<Server> {
+    /// [`NotStarted`].
+    pub fn start(address: &HostPort, shown: Arc<dyn Shown>) -> Result<Server, NotStarted> {
         Self::start_with(address, shown, Patience::default())
     }
 
@@ -101,9 +110,9 @@ impl Server {
         address: &HostPort,
         shown: Arc<dyn Shown>,
         patience: Patience,
-    ) -> io::Result<Server> {
-        let listener = Arc::new(listen(address)?);
-        let address = listener.local_addr()?;
+    ) -> Result<Server, NotStarted> {
+        let (listener, address) = listen(address).map_err(NotStarted::Listening)?;
+        let listener = Arc::new(listener);
         let (events, happened) = bounded(door::EVENTS_MAX);
         let door = Door::new(
             Arc::clone(&listener),
@@ -114,7 +123,8 @@ impl Server {
         );
         let thread = Builder::new()
             .name("monitor".to_owned())
-            .spawn(move || door.run())?;
+            .spawn(move || door.run())
+            .map_err(NotStarted::Thread)?;
         Ok(Server {
             address,
             listener,
@@ -161,12 +171,14 @@ impl Drop for Server {
 }
 
 /// A name that has both kinds of addresses, as `localhost` has, means the older one, which every scraper can reach.
-fn listen(address: &HostPort) -> io::Result<TcpListener> {
+fn listen(address: &HostPort) -> io::Result<(TcpListener, SocketAddr)> {
     let mut addresses: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()?
         .collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    TcpListener::bind(addresses.as_slice())
+    let listener = TcpListener::bind(addresses.as_slice())?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// Whoever listens at every address is reached at this machine's own.

@@ -99,6 +99,9 @@ where
     let produced = run
         .be_watched(settings, seed)
         .and_then(|questions| run.produce(settings, source, questions));
+    if let Some(error) = run.told.take() {
+        file.note(&error);
+    }
     if let Err(error) = produced {
         run.stop.stop(StopReason::Failed);
         file.note(&error);
@@ -141,6 +144,8 @@ struct Run {
     errors: Arc<ErrorSummary>,
     unsent: u64,
     failed: bool,
+    /// What was told in the middle of the run that it fails by.
+    told: Option<Error>,
 }
 
 impl Run {
@@ -157,12 +162,20 @@ impl Run {
             errors: Arc::new(ErrorSummary::new()),
             unsent: 0,
             failed: false,
+            told: None,
         })
     }
 
     fn failed(&mut self, error: &Error) {
         self.failed = true;
         tell_failure(error);
+    }
+
+    /// Tells at once why the run ends, which may take a while.
+    fn cannot_go_on(&mut self, error: Error) {
+        self.failed(&error);
+        self.told = Some(error);
+        self.stop.stop(StopReason::Failed);
     }
 
     /// Lets those look who want to. Returns where the producer thread finds their questions.
@@ -239,7 +252,7 @@ impl Run {
 
     /// The loop: from the first message until the generator has ended. Returns up to when repeated errors are summed up.
     fn generate<E: Display>(
-        &self,
+        &mut self,
         settings: &Settings,
         write: impl FnMut(u64, &mut Chunk, Instant, i64) -> Result<(), E> + Send + 'static,
         full: Sender<Chunk>,
@@ -284,16 +297,14 @@ impl Run {
         let watched = self.threads.watched("stats", &self.stop);
         let (stats, errors) = (Arc::clone(&self.stats), Arc::clone(&self.errors));
         let reporter = Reporter::start(stats, errors, common, watched)
-            .map_err(system("starting the thread for statistics"));
-        if reporter.is_err() {
-            self.stop.stop(StopReason::Failed);
-        }
+            .map_err(system("starting the thread for statistics"))
+            .map_err(|error| self.cannot_go_on(error));
         // Nothing is ever sent: the end of the wait is the stop.
         let _ = self.stop.receiver().recv();
         self.tell_why();
         let generated = join("generator", generator).map(|_| ());
         log::info!(event = "loop_stopping"; "{}", text::LOOP_STOPPING);
-        let reported = reporter.and_then(|reporter| {
+        let reported = reporter.map_or(Ok(start), |reporter| {
             reporter
                 .join()
                 .map_err(|_| Error::Panicked { thread: "stats" })

@@ -10,11 +10,12 @@ use log::Level;
 
 use super::notify::ServiceManager;
 use super::shutdown::Stop;
+use super::system;
 use super::threads::Threads;
 use super::watch::{Question, Watch};
 use crate::error::Error;
 use crate::kafka::client::status::Status;
-use crate::monitor::{Server, Shown};
+use crate::monitor::{NotStarted, Server, Shown};
 use crate::report::event::Event;
 use crate::report::log::tell;
 use crate::report::repeat::ErrorSummary;
@@ -36,7 +37,7 @@ impl Watchers {
     /// Lets them look from now on. The second is where the producer thread finds their questions.
     ///
     /// # Errors
-    /// `METRICS_LISTEN` cannot be listened on.
+    /// `METRICS_LISTEN` cannot be listened on, or the system allows no thread.
     pub(super) fn start(
         settings: &Settings,
         seed: u64,
@@ -104,9 +105,12 @@ fn serve(settings: &Settings, watch: &Arc<Watch>) -> Result<Option<Server>, Erro
         return Ok(None);
     };
     let shown: Arc<dyn Shown> = Arc::clone(watch) as Arc<dyn Shown>;
-    let server = Server::start(address, shown).map_err(|error| Error::Listen {
-        address: address.clone(),
-        error,
+    let server = Server::start(address, shown).map_err(|why| match why {
+        NotStarted::Listening(error) => Error::Listen {
+            address: address.clone(),
+            error,
+        },
+        NotStarted::Thread(error) => system("starting a thread")(error),
     })?;
     let address = server.address();
     let event = Event::new("metrics_listening").text("address", address.to_string());

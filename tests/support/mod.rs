@@ -14,6 +14,7 @@
 pub(crate) mod search;
 pub(crate) mod secured;
 pub(crate) mod shoes;
+pub(crate) mod tools;
 pub(crate) mod trouble;
 pub(crate) mod watch;
 

@@ -219,6 +219,9 @@ fn port_0_is_any_and_a_port_that_is_taken_an_error() {
     };
     assert_ne!(taken.port, 0);
     let refused = Server::start(&taken, Arc::clone(&fake)).unwrap_err();
+    let NotStarted::Listening(refused) = refused else {
+        panic!("{refused:?}")
+    };
     assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
     server.join();
     // And free again.
