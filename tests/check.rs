@@ -12,6 +12,7 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use sandbox::certificates;
@@ -115,6 +116,26 @@ fn a_cluster_that_is_as_it_should_be_holds_row_by_row_and_nothing_is_changed() {
         assert!(ended.stdout.contains(words), "{}", ended.stdout);
     }
     expect_nothing_changed(&peers);
+}
+
+#[test]
+fn an_address_to_be_watched_at_is_tried_and_let_go() {
+    let (peers, told) = scram();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = told.with("METRICS_LISTEN", &address);
+    let ended = check(&told, &peers);
+    ended.expect_code(1);
+    let row = ended.stdout.lines().find(|line| line.starts_with('❌'));
+    let words = format!("METRICS_LISTEN: cannot listen on {address}: ");
+    assert!(row.is_some_and(|row| row.contains(&words)), "{row:?}");
+    drop(taken);
+    let ended = check(&told, &peers);
+    expect_all_hold(
+        &ended,
+        &[&["settings", "metrics"], &BROKER[..], &REST].concat(),
+    );
+    assert!(TcpListener::bind(&address).is_ok(), "it was let go");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::Write;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Settings,
+    Metrics,
     Token,
     NameResolution,
     Tcp,
@@ -22,6 +23,7 @@ impl Step {
     fn name(self) -> &'static str {
         match self {
             Step::Settings => "settings",
+            Step::Metrics => "metrics",
             Step::Token => "token",
             Step::NameResolution => "name resolution",
             Step::Tcp => "TCP",

@@ -181,6 +181,14 @@ fn listen(address: &HostPort) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
+/// Whether a server could listen there: does so for a moment, and says where.
+///
+/// # Errors
+/// The name has no address, or the address cannot be had.
+pub fn try_out(address: &HostPort) -> io::Result<SocketAddr> {
+    listen(address).map(|(_, address)| address)
+}
+
 /// Whoever listens at every address is reached at this machine's own.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {

@@ -218,8 +218,6 @@ pub fn load(
     let mut resolved = Resolved::new(&sources);
     if typed.dry_run {
         resolved.warn_of_flags_without_effect("--dry-run", &[Id::MetricsListen, Id::LedgerFile]);
-    } else if typed.check {
-        resolved.warn_of_flags_without_effect("--check", &[Id::MetricsListen]);
     }
     // A dry run connects nowhere, and so is not held up by how to connect.
     if !typed.dry_run {

@@ -57,8 +57,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "src/check",
         &[
-            "check", "kafka", "crypto", "registry", "oauth", "http", "shoe", "settings", "secret",
-            "foreign", "error",
+            "check", "monitor", "kafka", "crypto", "registry", "oauth", "http", "shoe", "settings",
+            "secret", "foreign", "error",
         ],
     ),
     ("src/foreign.rs", &[]),

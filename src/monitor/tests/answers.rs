@@ -223,8 +223,13 @@ fn port_0_is_any_and_a_port_that_is_taken_an_error() {
         panic!("{refused:?}")
     };
     assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    let tried = try_out(&taken).unwrap_err();
+    assert_eq!(tried.kind(), io::ErrorKind::AddrInUse);
     server.join();
-    // And free again.
+    // And free again, however often it is tried.
+    for _ in 0..2 {
+        assert_eq!(try_out(&taken).unwrap().port(), taken.port);
+    }
     Server::start(&taken, fake).unwrap().join();
 }
 
