@@ -145,9 +145,11 @@ pub fn persistently<T, E>(
     }
 }
 
+type Hear = dyn Fn(&str) + Send + Sync;
+
 /// Who is to hear of trouble that is tried again, beside the log: nobody, unless it is set.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Listener(Option<Arc<Hear>>);
 
 impl Listener {
     /// `hear` gets one line each time.

@@ -73,6 +73,7 @@ impl TokenClient {
     }
 
     /// Who hears of trouble that is tried again.
+    #[must_use]
     pub fn heard_by(self, listener: Listener) -> TokenClient {
         TokenClient { listener, ..self }
     }

@@ -61,6 +61,7 @@ impl RegistryClient {
     }
 
     /// Who hears of trouble that is tried again.
+    #[must_use]
     pub fn heard_by(self, listener: Listener) -> RegistryClient {
         RegistryClient { listener, ..self }
     }
