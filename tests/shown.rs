@@ -222,7 +222,7 @@ fn the_tests_of_the_page_use_the_words_of_the_program() {
             "fake.py",
         ),
         (
-            "registry and brokers are being looked for",
+            "waiting for the Schema Registry",
             "report/view.rs",
             "checks.py",
         ),

@@ -136,7 +136,8 @@ pub fn check(path: &Path) -> io::Result<()> {
     let place = Place::of(path)?;
     place.refuse_what_is_no_file()?;
     let (file, beside) = place.begin().map_err(|error| place.explained(&error))?;
-    let tried = place.try_out(file);
+    let tried = place.try_out(&file);
+    drop(file);
     let removed = fs::remove_file(&beside).map_err(|error| place.explained(&error));
     tried.and(removed)
 }
@@ -236,8 +237,8 @@ impl<'a> Place<'a> {
     }
 
     /// Whether what is written into such a file reaches the disk, and the file could take its place.
-    fn try_out(&self, file: File) -> io::Result<()> {
-        write_all(&file, &[b' '; PROBE_BYTES]).map_err(|error| {
+    fn try_out(&self, file: &File) -> io::Result<()> {
+        write_all(file, &[b' '; PROBE_BYTES]).map_err(|error| {
             let folder = self.folder.display();
             io::Error::other(format!(
                 "nothing can be written in the folder {folder}: {error}"

@@ -77,8 +77,8 @@ impl Progress {
     /// Until the last message is due. The first one was at the start; for each that was skipped one more comes at the end.
     fn scheduled(&self, count: u64, now: &Snapshot) -> Duration {
         let intervals = count.saturating_add(now.skipped).saturating_sub(1);
-        let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
-        let last = self.interval.saturating_mul(intervals);
+        let last = self.interval.as_nanos().saturating_mul(intervals.into());
+        let last = Duration::from_nanos(u64::try_from(last).unwrap_or(u64::MAX));
         last.saturating_sub(now.runtime)
     }
 

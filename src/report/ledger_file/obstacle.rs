@@ -11,7 +11,7 @@ use std::path::Path;
 /// In such a folder only owners may replace files.
 const STICKY: u32 = 0o1000;
 
-/// Stands above what `CAP_FOWNER` allows, which is to replace other people's files too (capabilities(7)).
+/// Stands above what `CAP_FOWNER` allows, which is to replace other people's files too (`capabilities(7)`).
 const CAP_FOWNER: u32 = 3;
 
 /// What is in the way of a file `name` in `folder`; in words that follow the path. `ours`: a file that this process has made there.
@@ -33,7 +33,7 @@ pub(super) fn on(folder: &Path, name: &OsStr, ours: &Metadata) -> Option<&'stati
     )
 }
 
-/// `mounts`: as `/proc/self/mountinfo` has them; the fifth field is the mount point (proc_pid_mountinfo(5)).
+/// `mounts`: as `/proc/self/mountinfo` has them; the fifth field is the mount point (`proc_pid_mountinfo(5)`).
 fn is_mount_point(mounts: &[u8], place: &Path) -> bool {
     let place = place.as_os_str().as_bytes();
     mounts
@@ -49,16 +49,10 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..3).filter(|_| *first == b'\\');
         let code = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(code.unwrap_or(*first));
+        let taken = if code.is_some() { 3 } else { 0 };
+        rest = after.get(taken..).unwrap_or_default();
     }
     bytes
 }

@@ -112,7 +112,7 @@ pub static FAMILIES: [Family; 42] = [
     ),
     counter(
         "warnings_total",
-        "Warnings about delivery, brokers, tokens and the schedule, repeated ones included.",
+        "Warnings about registry, tokens, brokers, delivery and the schedule, repeated ones included.",
         |view, out| out.count(view.warnings),
     ),
     counter(
