@@ -24,7 +24,7 @@ use crate::report::snapshot::{Interval, Snapshot};
 use crate::report::stats::Stats;
 use crate::report::status;
 use crate::report::text::rounded;
-use crate::report::view::{Awaited, Facts, Latencies, Readiness, State, View};
+use crate::report::view::{Awaited, Facts, Readiness, State, View};
 
 /// For how long what was gathered is shown again.
 const FRESH: Duration = Duration::from_millis(100);
@@ -235,7 +235,6 @@ impl Watch {
             client,
             channel_chunks,
         } = seen.inside.clone();
-        let (at_most, count, sum_us) = self.stats.latency_buckets(&LATENCY_BOUNDS_US);
         let (warnings, errors) = self.errors.totals();
         let counts = self.stats.counters(now);
         View {
@@ -244,11 +243,7 @@ impl Watch {
             readiness: self.how_ready(),
             uptime: now.saturating_duration_since(self.begun),
             failures: self.stats.failures(),
-            latencies: Latencies {
-                at_most,
-                count,
-                sum_us,
-            },
+            latencies: self.stats.latencies(&LATENCY_BOUNDS_US),
             limited_by: self.limited_by(&mut seen.lately, state, &counts),
             counts,
             client,

@@ -54,9 +54,9 @@ impl Latency {
         Percentiles::of(&self.before)
     }
 
-    /// How many of the whole run took at most as long as each bound (in rising order), how many there are, and their sum in
-    /// microseconds. No look. A latency that differs from a bound by less than a thousandth may count on either side.
-    pub(super) fn buckets(&self, bounds_us: &[u64]) -> (Vec<u64>, u64, u64) {
+    /// Those of the whole run, by bounds in rising order. No look. A latency that differs from a bound by less than a thousandth may
+    /// count on either side.
+    pub(super) fn by_bounds(&self, bounds_us: &[u64]) -> Latencies {
         let mut cumulative = vec![0; bounds_us.len()];
         for histogram in [&self.recent, &self.before] {
             let mut values = histogram.iter_recorded().peekable();
@@ -71,7 +71,11 @@ impl Latency {
             }
         }
         let count = self.recent.len().saturating_add(self.before.len());
-        (cumulative, count, self.sum_us)
+        Latencies {
+            at_most: cumulative,
+            count,
+            sum_us: self.sum_us,
+        }
     }
 
     /// Moves the recent latencies to those before.
@@ -80,6 +84,17 @@ impl Latency {
         debug_assert!(added.is_ok(), "both histograms have the same bounds");
         self.recent.reset();
     }
+}
+
+/// Acknowledgement latencies of the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// How many records took at most as long as each bound that was asked for.
+    pub at_most: Vec<u64>,
+    /// How many there are.
+    pub count: u64,
+    /// All of them together, in microseconds.
+    pub sum_us: u64,
 }
 
 /// Acknowledgement latencies in microseconds, to three digits.
@@ -123,26 +138,31 @@ mod tests {
     fn buckets_are_of_the_whole_run_and_asking_for_them_is_no_look() {
         let mut latency = Latency::new().unwrap();
         let bounds = [1_000, 2_000, 5_000, 100_000];
-        assert_eq!(latency.buckets(&bounds), (vec![0; 4], 0, 0));
+        let nothing = Latencies {
+            at_most: vec![0; 4],
+            ..Latencies::default()
+        };
+        assert_eq!(latency.by_bounds(&bounds), nothing);
         latency.record(1_000, 3);
         latency.record(1_001, 2);
         latency.look();
         latency.record(100_000, 4);
         latency.record(200_000, 1);
-        let (cumulative, count, sum_us) = latency.buckets(&bounds);
-        assert_eq!(cumulative, [3, 5, 5, 9]);
-        assert_eq!((count, sum_us), (10, 3_000 + 2_002 + 400_000 + 200_000));
+        let all = latency.by_bounds(&bounds);
+        assert_eq!(all.at_most, [3, 5, 5, 9]);
+        let sum_us = 3_000 + 2_002 + 400_000 + 200_000;
+        assert_eq!((all.count, all.sum_us), (10, sum_us));
         assert!(latency.look().is_some_and(|recent| recent.p50 >= 100_000));
-        assert_eq!(latency.buckets(&bounds), (cumulative, count, sum_us));
-        assert_eq!(latency.buckets(&[]).0, [0; 0]);
+        assert_eq!(latency.by_bounds(&bounds), all);
+        assert_eq!(latency.by_bounds(&[]).at_most, [0; 0]);
     }
 
     #[test]
     fn a_latency_beyond_the_range_is_in_no_bucket_below_and_adds_no_more_than_the_greatest() {
         let mut latency = Latency::new().unwrap();
         latency.record(u64::MAX, 2);
-        let (cumulative, count, sum_us) = latency.buckets(&[120_000_000]);
-        assert_eq!((cumulative, count), (vec![0], 2));
-        assert_eq!(sum_us, 2 * LATENCY_US_MAX);
+        let all = latency.by_bounds(&[120_000_000]);
+        assert_eq!((all.at_most, all.count), (vec![0], 2));
+        assert_eq!(all.sum_us, 2 * LATENCY_US_MAX);
     }
 }

@@ -52,11 +52,7 @@ pub fn init(level: LevelFilter, format: Option<LogFormat>) -> Result<(), SetLogg
     builder(level, format, Target::Pipe(out)).try_init()?;
     // Whoever may write no more than so many bytes into a file has a full disk, and is not ended for it.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    outlet::open(match format {
-        LogFormat::Pretty => |count| lines_lost(LogFormat::Pretty, count),
-        LogFormat::Full => |count| lines_lost(LogFormat::Full, count),
-        LogFormat::Json => |count| lines_lost(LogFormat::Json, count),
-    });
+    outlet::open(move |count| lines_lost(format, count));
     if is_live {
         screen::enable();
     }

@@ -29,7 +29,7 @@ static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
 /// Starts the thread of this process. `lost` makes the line that tells how many were lost. Where the system allows no thread, lines
 /// are written by who logs them.
-pub(super) fn open(lost: fn(u64) -> Vec<u8>) {
+pub(super) fn open(lost: impl Fn(u64) -> Vec<u8> + Send + 'static) {
     let outlet = Outlet::start(io::stderr(), lost);
     if let Ok(outlet) = outlet {
         // A second time changes nothing.
@@ -82,7 +82,10 @@ struct Shared {
 
 impl Outlet {
     /// The thread ends with the process: whoever reads nothing cannot be waited for.
-    fn start(to: impl Write + Send + 'static, lost: fn(u64) -> Vec<u8>) -> io::Result<Self> {
+    fn start(
+        to: impl Write + Send + 'static,
+        lost: impl Fn(u64) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<Self> {
         let (leaving, left) = bounded(LINES_MAX);
         let shared: &'static Shared = Box::leak(Box::default());
         thread::Builder::new()
@@ -121,7 +124,7 @@ fn write_all(
     mut to: impl Write,
     left: &Receiver<Leaving>,
     shared: &Shared,
-    lost: fn(u64) -> Vec<u8>,
+    lost: impl Fn(u64) -> Vec<u8>,
 ) {
     for leaving in left {
         match leaving {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::failures::{Failure, Failures};
-use super::latency::Latency;
+use super::latency::{Latencies, Latency};
 use super::snapshot::{Ledger, Snapshot};
 
 /// The time where there is none yet: of the next tick, or of an acknowledgement.
@@ -229,13 +229,12 @@ impl Stats {
         }
     }
 
-    /// How many records of the whole run took at most as long as each of these bounds (microseconds, rising) from when they were
-    /// due until they were acknowledged; how many there are; and the sum of their latencies in microseconds. Resets nothing. A
-    /// latency that differs from a bound by less than a thousandth may count on either side.
-    pub fn latency_buckets(&self, bounds_us: &[u64]) -> (Vec<u64>, u64, u64) {
+    /// How long records of the whole run took from when they were due until they were acknowledged, by these bounds (microseconds,
+    /// rising). Resets nothing. A latency that differs from a bound by less than a thousandth may count on either side.
+    pub fn latencies(&self, bounds_us: &[u64]) -> Latencies {
         // A copy, so that the producer does not wait while it is counted through.
         let latency = self.lock_latency().clone();
-        latency.buckets(bounds_us)
+        latency.by_bounds(bounds_us)
     }
 
     /// The counters at `now`, without latencies. Resets nothing.
@@ -392,9 +391,9 @@ mod tests {
         assert!(second.p50.abs_diff(70_000) < 70, "{second:?}");
         assert_eq!(stats.snapshot(start).latency, None);
         stats.record_run(70_000, 100);
-        let (cumulative, count, sum_us) = stats.latency_buckets(&[5_000, 100_000]);
-        assert_eq!((cumulative, count), (vec![100, 300], 300));
-        assert_eq!(sum_us, 99 * 1000 + 5000 + 200 * 70_000);
+        let all = stats.latencies(&[5_000, 100_000]);
+        assert_eq!((all.at_most, all.count), (vec![100, 300], 300));
+        assert_eq!(all.sum_us, 99 * 1000 + 5000 + 200 * 70_000);
         let total = stats.total(start).latency.unwrap();
         assert!(total.p50.abs_diff(70_000) < 70, "{total:?}");
         assert_eq!(stats.total(start).latency, Some(total));

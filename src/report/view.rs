@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failures::Failure;
+use super::latency::Latencies;
 use super::process::Process;
 use super::snapshot::Snapshot;
 use super::text::rounded;
@@ -121,17 +122,6 @@ impl Readiness {
     }
 }
 
-/// Acknowledgement latencies of the whole run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Latencies {
-    /// How many records took at most [`super::metrics::LATENCY_BOUNDS_US`], bound by bound.
-    pub at_most: Vec<u64>,
-    /// How many there are.
-    pub count: u64,
-    /// All of them together, in microseconds.
-    pub sum_us: u64,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct View {
@@ -147,7 +137,7 @@ pub struct View {
     pub counts: Snapshot,
     /// Records that were given up, by reason.
     pub failures: BTreeMap<Failure, u64>,
-    /// How long acknowledgements took.
+    /// How long acknowledgements took, by [`super::metrics::LATENCY_BOUNDS_US`].
     pub latencies: Latencies,
     /// What keeps it from its schedule, if it is behind.
     pub limited_by: Option<&'static str>,

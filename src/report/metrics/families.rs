@@ -334,40 +334,21 @@ fn is_connected(connection: ConnectionStatus) -> bool {
     connection == ConnectionStatus::Ready
 }
 
-const fn counter(
-    name: &'static str,
-    help: &'static str,
-    write: fn(&View, &mut Samples<'_>),
-) -> Family {
-    let kind = Kind::Counter;
-    Family {
-        name,
-        kind,
-        help,
-        write,
-    }
+type Write = fn(&View, &mut Samples<'_>);
+
+const fn counter(name: &'static str, help: &'static str, write: Write) -> Family {
+    family(Kind::Counter, name, help, write)
 }
 
-const fn gauge(
-    name: &'static str,
-    help: &'static str,
-    write: fn(&View, &mut Samples<'_>),
-) -> Family {
-    let kind = Kind::Gauge;
-    Family {
-        name,
-        kind,
-        help,
-        write,
-    }
+const fn gauge(name: &'static str, help: &'static str, write: Write) -> Family {
+    family(Kind::Gauge, name, help, write)
 }
 
-const fn histogram(
-    name: &'static str,
-    help: &'static str,
-    write: fn(&View, &mut Samples<'_>),
-) -> Family {
-    let kind = Kind::Histogram;
+const fn histogram(name: &'static str, help: &'static str, write: Write) -> Family {
+    family(Kind::Histogram, name, help, write)
+}
+
+const fn family(kind: Kind, name: &'static str, help: &'static str, write: Write) -> Family {
     Family {
         name,
         kind,
