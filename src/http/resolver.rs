@@ -1,7 +1,7 @@
 //! Finds the addresses of a host, for no longer than a request may take.
 //!
-//! The system's resolver cannot be interrupted: it is asked in a thread, which is left alone where it takes longer. What is an address
-//! already needs none. As ureq's own resolver does it, but a thread that the system refuses is an error here and no panic.
+//! The system's resolver cannot be interrupted: it is asked in a thread, which is left alone where it takes longer. Addresses and
+//! names of this machine need none: such a name never leaves it. As ureq's own resolver does it, but a thread that the system refuses is an error here and no panic.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -13,6 +13,8 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+
+use crate::loopback;
 
 /// More addresses than these are not tried; what ureq takes.
 const ADDRESSES_MAX: usize = 16;
@@ -33,9 +35,9 @@ impl Resolver for Patient {
         };
         let host = DefaultResolver::host_and_port(scheme, authority)
             .ok_or_else(|| Error::BadUri(uri.to_string()))?;
-        let found = match host.parse::<SocketAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => look_up(host, timeout)?,
+        let found = match known(&host) {
+            Some(addresses) => addresses,
+            None => look_up(host, timeout)?,
         };
         let mut addresses = self.empty();
         let family = config.ip_family();
@@ -48,6 +50,15 @@ impl Resolver for Patient {
         }
         Ok(addresses)
     }
+}
+
+/// What needs nobody to be asked: an address, or a name of this machine. The host is written with its port.
+fn known(host: &str) -> Option<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse() {
+        return Some(vec![address]);
+    }
+    let (name, port) = host.rsplit_once(':')?;
+    loopback::addresses(name, port.parse().ok()?).map(Vec::from)
 }
 
 fn look_up(host: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
@@ -66,5 +77,43 @@ fn look_up(host: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error>
         Ok(found) => Ok(found?),
         Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(timeout.reason)),
         Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ureq::Timeout;
+    use ureq::unversioned::transport::time::Duration;
+
+    fn resolved(uri: &str) -> Vec<String> {
+        let timeout = NextTimeout {
+            after: Duration::NotHappening,
+            reason: Timeout::Global,
+            ..NextTimeout::default()
+        };
+        let found = Patient.resolve(&uri.parse().unwrap(), &Config::default(), timeout);
+        found.unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn names_of_this_machine_are_its_addresses_whatever_the_system_says() {
+        // Nobody's hosts file has these.
+        for (uri, both) in [
+            (
+                "http://Registry.LOCALHOST.:8081/subjects",
+                ["127.0.0.1:8081", "[::1]:8081"],
+            ),
+            ("http://x.localhost", ["127.0.0.1:80", "[::1]:80"]),
+            ("https://x.localhost/token", ["127.0.0.1:443", "[::1]:443"]),
+        ] {
+            assert_eq!(resolved(uri), both, "{uri}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_what_they_say() {
+        assert_eq!(resolved("http://127.0.0.1:8081"), ["127.0.0.1:8081"]);
+        assert_eq!(resolved("http://[::1]:8081"), ["[::1]:8081"]);
     }
 }

@@ -28,6 +28,7 @@ use socket2::SockRef;
 
 use self::door::{Door, Event};
 use crate::kafka::config::HostPort;
+use crate::loopback;
 
 /// How many connections there may be at a time.
 pub const CONNECTIONS_MAX: usize = 16;
@@ -172,9 +173,12 @@ impl Drop for Server {
 
 /// A name that has both kinds of addresses, as `localhost` has, means the older one, which every scraper can reach.
 fn listen(address: &HostPort) -> io::Result<(TcpListener, SocketAddr)> {
-    let mut addresses: Vec<SocketAddr> = (address.host.as_str(), address.port)
-        .to_socket_addrs()?
-        .collect();
+    let mut addresses: Vec<SocketAddr> = match loopback::addresses(&address.host, address.port) {
+        Some(known) => known.to_vec(),
+        None => (address.host.as_str(), address.port)
+            .to_socket_addrs()?
+            .collect(),
+    };
     addresses.sort_by_key(SocketAddr::is_ipv6);
     let listener = TcpListener::bind(addresses.as_slice())?;
     let address = listener.local_addr()?;

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::problem::Problem;
 use crate::kafka::config::HostPort;
+use crate::loopback;
 
 /// Kafka's usual port.
 pub const KAFKA_PORT: u16 = 9092;
@@ -189,10 +190,9 @@ pub(super) fn parse_port(text: &str) -> Result<u16, Problem> {
 /// Whether a host is this machine, so that nobody listens on the way to it. IPv6 with or without brackets.
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
-        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+        Err(_) => loopback::is_name(host),
     }
 }
 

@@ -30,6 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "kafka::config",
             "foreign",
             "tls",
+            "loopback",
         ],
     ),
     ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),
@@ -39,7 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["registry", "http", "foreign", "secret", "tls"],
     ),
     ("src/oauth", &["oauth", "http", "foreign", "secret", "tls"]),
-    ("src/http", &["http", "secret", "tls"]),
+    ("src/http", &["http", "secret", "tls", "loopback"]),
     (
         "src/settings",
         &[
@@ -52,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "tls",
             "crypto",
             "exit",
+            "loopback",
         ],
     ),
     (
@@ -63,6 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/foreign.rs", &[]),
     ("src/exit.rs", &[]),
+    ("src/loopback.rs", &[]),
     ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),
@@ -70,7 +73,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "src/report",
         &["report", "kafka::client::status", "settings", "foreign"],
     ),
-    ("src/monitor", &["monitor", "kafka::config"]),
+    ("src/monitor", &["monitor", "kafka::config", "loopback"]),
     (
         "src/pipeline",
         &[

@@ -3,7 +3,7 @@
 //! `getaddrinfo` can hang for as long as the system's resolver is configured to, and nothing can interrupt it. So it
 //! has a short-lived thread of its own, and its answer comes through a channel: whoever waits gives up when the link
 //! ends or the time is over. The thread of a given-up lookup ends by itself when the system answers; the number of such
-//! threads is bounded.
+//! threads is bounded. Addresses and names of this machine are known without one.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -16,6 +16,7 @@ use crossbeam_channel::{bounded, select};
 use super::control::Control;
 use super::reason::{Peer, os_words, seconds};
 use crate::kafka::config::HostPort;
+use crate::loopback;
 
 /// Lookups under way in the process, those given up included.
 pub const RESOLVERS_MAX: usize = 32;
@@ -33,7 +34,8 @@ pub(super) fn system_lookup(address: &HostPort) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses.take(ADDRESSES_MAX).collect())
 }
 
-/// The addresses of a host, never none, in the order in which the system wants them tried. An address needs no lookup.
+/// The addresses of a host, never none, in the order in which the system wants them tried. An address needs no lookup, nor
+/// does a name of this machine.
 ///
 /// # Errors
 /// The reason, when there is no address by the deadline. When the link ends first, any reason.
@@ -47,6 +49,9 @@ pub(super) fn resolve(
 ) -> Result<Vec<SocketAddr>, String> {
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, address.port)]);
+    }
+    if let Some(addresses) = loopback::addresses(&address.host, address.port) {
+        return Ok(addresses.to_vec());
     }
     let Some(permit) = Permit::take(&RESOLVERS, RESOLVERS_MAX) else {
         return Err(peer.cannot_resolve(&format!(
@@ -135,6 +140,19 @@ mod tests {
         let never: Lookup = Box::new(|_| panic!("looked up"));
         let expected = vec!["[::1]:9092".parse().unwrap()];
         assert_eq!(resolve_with("::1", never, PATIENCE), Ok(expected));
+    }
+
+    #[test]
+    fn this_machine_is_not_looked_up() {
+        for name in ["localhost", "Kafka.LOCALHOST."] {
+            let never: Lookup = Box::new(|_| panic!("looked up"));
+            let expected = ["127.0.0.1:9092", "[::1]:9092"].map(|at| at.parse().unwrap());
+            assert_eq!(
+                resolve_with(name, never, PATIENCE),
+                Ok(expected.to_vec()),
+                "{name}"
+            );
+        }
     }
 
     #[test]

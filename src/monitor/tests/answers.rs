@@ -235,11 +235,14 @@ fn port_0_is_any_and_a_port_that_is_taken_an_error() {
 
 #[test]
 fn localhost_is_the_address_that_everybody_has() {
-    let localhost = HostPort {
-        host: "localhost".to_owned(),
-        port: 0,
-    };
-    let server = Server::start(&localhost, Arc::new(Fake::default())).unwrap();
-    assert!(server.address().is_ipv4() && server.address().ip().is_loopback());
-    server.join();
+    // The second is in nobody's hosts file.
+    for name in ["localhost", "metrics.LocalHost."] {
+        let localhost = HostPort {
+            host: name.to_owned(),
+            port: 0,
+        };
+        let server = Server::start(&localhost, Arc::new(Fake::default())).unwrap();
+        assert!(server.address().is_ipv4() && server.address().ip().is_loopback());
+        server.join();
+    }
 }

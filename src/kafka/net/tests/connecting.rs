@@ -66,7 +66,7 @@ fn a_refused_connect_is_told_with_host_and_port() {
 }
 
 #[test]
-fn a_name_is_resolved_by_the_system() {
+fn this_machine_is_reached_by_its_name() {
     let (listener, port) = listener();
     let (events, receiver) = unbounded();
     let link = Link::open(config("localhost", port), events).unwrap();
