@@ -3,10 +3,12 @@
 //! One value says both, so that the `kcat` line, the environment of the program beside the sandbox and the listeners agree.
 //! The certificates are the tests' own, which lie with the sources.
 
-use sandbox::{Security, Tls, certificates};
+use sandbox::{DEFAULT_HOST, Security, ServerCertificate, Tls, certificates};
 
 /// The user that is let in unless another is named, and the password.
 const DEFAULT_USER: (&str, &str) = ("sandbox", "sandbox-secret");
+/// The one host besides this machine that there is a certificate for.
+const OTHER_HOST: &str = "elsewhere.example";
 
 /// A security protocol, and who is let in.
 pub(crate) struct Access {
@@ -14,6 +16,10 @@ pub(crate) struct Access {
     pub(crate) authenticated: bool,
     pub(crate) user: (String, String),
     pub(crate) client_certificate: bool,
+    /// What clients are told to call the brokers.
+    pub(crate) host: String,
+    /// Whether the registry is encrypted.
+    pub(crate) https: bool,
 }
 
 impl Default for Access {
@@ -24,6 +30,8 @@ impl Default for Access {
             authenticated: false,
             user: (name.to_owned(), password.to_owned()),
             client_certificate: false,
+            host: DEFAULT_HOST.to_owned(),
+            https: false,
         }
     }
 }
@@ -46,9 +54,9 @@ impl Access {
 
     pub(crate) fn security(&self) -> Security {
         let tls = if self.client_certificate {
-            Tls::default().client_certificate()
+            self.tls().client_certificate()
         } else {
-            Tls::default()
+            self.tls()
         };
         let security = Security::plaintext();
         let security = if self.encrypted {
@@ -62,6 +70,20 @@ impl Access {
         } else {
             security
         }
+    }
+
+    /// How the registry is encrypted, if it is.
+    pub(crate) fn registry_tls(&self) -> Option<Tls> {
+        self.https.then(|| self.tls())
+    }
+
+    /// With a certificate for the host that clients are told of.
+    fn tls(&self) -> Tls {
+        Tls::default().certificate(if self.host == OTHER_HOST {
+            ServerCertificate::WrongName
+        } else {
+            ServerCertificate::Good
+        })
     }
 
     /// What a client of librdkafka needs: property and value.

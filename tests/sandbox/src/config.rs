@@ -11,6 +11,8 @@ use crate::security::Security;
 pub const DEFAULT_TOPIC: &str = "js_shoe";
 /// Its partitions.
 pub const DEFAULT_PARTITIONS: usize = 3;
+/// How nodes are called unless the configuration says otherwise.
+pub const DEFAULT_HOST: &str = "127.0.0.1";
 /// The largest record batch that is taken, in bytes: a broker's `message.max.bytes` default.
 pub const DEFAULT_MESSAGE_BYTES_MAX: usize = 1_048_588;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub nodes: usize,
     /// The first node's port, the next ones' following it; 0 takes any free port for each.
     pub port: u16,
+    /// What every node tells clients to call it. All of them listen on 127.0.0.1.
+    pub host: String,
     /// The topics that exist at the start, with their partitions.
     pub topics: Vec<(String, usize)>,
     /// The largest record batch taken, in bytes; a larger one is answered `MESSAGE_TOO_LARGE` (10).
@@ -46,6 +50,7 @@ impl Default for Config {
         Self {
             nodes: 1,
             port: 0,
+            host: DEFAULT_HOST.to_owned(),
             topics: vec![(DEFAULT_TOPIC.to_owned(), DEFAULT_PARTITIONS)],
             message_bytes_max: DEFAULT_MESSAGE_BYTES_MAX,
             retention_bytes: None,

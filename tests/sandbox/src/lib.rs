@@ -23,8 +23,8 @@ pub use broker::faults::{Fault, FaultRule, Gate};
 pub use broker::log::BatchInfo;
 pub use broker::state::{Login, Refused, State};
 pub use config::{
-    Config, DEFAULT_MESSAGE_BYTES_MAX, DEFAULT_PARTITIONS, DEFAULT_TOPIC, SequenceRules,
-    VersionRange,
+    Config, DEFAULT_HOST, DEFAULT_MESSAGE_BYTES_MAX, DEFAULT_PARTITIONS, DEFAULT_TOPIC,
+    SequenceRules, VersionRange,
 };
 pub use http::HttpFault as RegistryFault;
 pub use http::{HttpFault, HttpRequest};

@@ -66,6 +66,7 @@ impl Servers {
         let config = |port| Config {
             nodes: options.nodes,
             port,
+            host: options.access.host.clone(),
             topics: vec![(options.topic.clone(), options.partitions)],
             retention_bytes: Some(RETENTION_BYTES),
             discard: options.discard,
@@ -76,6 +77,7 @@ impl Servers {
         };
         let settings = |port| RegistrySettings {
             port,
+            tls: options.access.registry_tls(),
             ..RegistrySettings::default()
         };
         let broker = match options.port {

@@ -26,6 +26,9 @@ An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
   --security-protocol P  PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for the brokers [PLAINTEXT]
   --user NAME:PASSWORD   who is let in with SASL [sandbox:sandbox-secret]
   --client-certificate   demand one with TLS
+  --host NAME            what clients are told to call the brokers, and what certificates are for: elsewhere.example, or
+                         localhost or 127.0.0.1 [127.0.0.1]
+  --https                the registry takes nothing else
   --discard              count records and check batches only by their checksum, keep nothing
   --orders               of serve: take orders from standard input until its end, a line each: kill NODE, start NODE,
                          refuse CODE (the next produce request)
@@ -102,6 +105,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
                 options.access.user = (name.to_owned(), password.to_owned());
             }
             Arg::Long("client-certificate") => options.access.client_certificate = true,
+            Arg::Long("host") => options.access.host = parser.value()?.string()?,
+            Arg::Long("https") => options.access.https = true,
             Arg::Long("discard") => options.discard = true,
             Arg::Long("orders") if !runs => options.orders = true,
             Arg::Value(first) if runs => {

@@ -10,10 +10,10 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use super::Shared;
 use super::faults::Ordered;
 use super::state::{NO_LEADER, Partition, State, Topic};
 use super::topics::throttle_ms;
-use super::{HOST, Shared};
 
 /// The cluster's id, the same for every sandbox.
 const CLUSTER_ID: &str = "sandbox";
@@ -49,7 +49,7 @@ pub(crate) fn answer(
         let brokers = state.nodes.iter().filter(|node| node.alive).map(|node| {
             MetadataResponseBroker::default()
                 .with_node_id(BrokerId(node.id))
-                .with_host(StrBytes::from_static_str(HOST))
+                .with_host(StrBytes::from_string(shared.config.host.clone()))
                 .with_port(i32::from(node.port))
         });
         MetadataResponse::default()

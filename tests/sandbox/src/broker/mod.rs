@@ -32,9 +32,6 @@ use crate::tls::Tls;
 pub(crate) use connection::serve;
 use state::State;
 
-/// The host that every node advertises.
-pub(crate) const HOST: &str = "127.0.0.1";
-
 /// What all nodes and the test share.
 #[derive(Debug)]
 pub(crate) struct Shared {

@@ -22,7 +22,7 @@ use super::faults::{Fault, Ordered};
 use super::producer_state::Verdict;
 use super::state::{NO_LEADER, Refused, State};
 use super::topics::throttle_ms;
-use super::{HOST, Origin, Shared};
+use super::{Origin, Shared};
 
 /// The acks that exist: none, the leader's, all replicas'.
 const ACKS: [i16; 3] = [0, 1, -1];
@@ -95,7 +95,7 @@ pub(crate) fn answer(
         let endpoints = if version >= CURRENT_LEADER_SINCE
             && all.any(|partition| partition.error_code == moved)
         {
-            endpoints(state)
+            endpoints(state, &config.host)
         } else {
             Vec::new()
         };
@@ -147,12 +147,12 @@ fn examine(request: &ProduceRequest, wrongs: &mut Vec<String>) {
     }
 }
 
-fn endpoints(state: &State) -> Vec<NodeEndpoint> {
+fn endpoints(state: &State, host: &str) -> Vec<NodeEndpoint> {
     let alive = state.nodes.iter().filter(|node| node.alive);
     let endpoint = alive.map(|node| {
         NodeEndpoint::default()
             .with_node_id(BrokerId(node.id))
-            .with_host(StrBytes::from_static_str(HOST))
+            .with_host(StrBytes::from_string(host.to_owned()))
             .with_port(i32::from(node.port))
     });
     endpoint.collect()
