@@ -18,8 +18,6 @@ pub(crate) struct Access {
     pub(crate) client_certificate: bool,
     /// What clients are told to call the brokers.
     pub(crate) host: String,
-    /// Whether the registry is encrypted.
-    pub(crate) https: bool,
 }
 
 impl Default for Access {
@@ -31,7 +29,6 @@ impl Default for Access {
             user: (name.to_owned(), password.to_owned()),
             client_certificate: false,
             host: DEFAULT_HOST.to_owned(),
-            https: false,
         }
     }
 }
@@ -72,13 +69,8 @@ impl Access {
         }
     }
 
-    /// How the registry is encrypted, if it is.
-    pub(crate) fn registry_tls(&self) -> Option<Tls> {
-        self.https.then(|| self.tls())
-    }
-
     /// With a certificate for the host that clients are told of.
-    fn tls(&self) -> Tls {
+    pub(crate) fn tls(&self) -> Tls {
         Tls::default().certificate(if self.host == OTHER_HOST {
             ServerCertificate::WrongName
         } else {

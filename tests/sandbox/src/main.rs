@@ -77,7 +77,7 @@ impl Servers {
         };
         let settings = |port| RegistrySettings {
             port,
-            tls: options.access.registry_tls(),
+            tls: options.https.then(|| options.access.tls()),
             ..RegistrySettings::default()
         };
         let broker = match options.port {

@@ -28,7 +28,7 @@ An in-memory Kafka broker and a Schema Registry on 127.0.0.1.
   --client-certificate   demand one with TLS
   --host NAME            what clients are told to call the brokers, and what certificates are for: elsewhere.example, or
                          localhost or 127.0.0.1 [127.0.0.1]
-  --https                the registry takes nothing else
+  --https                the registry takes nothing else; with SSL or SASL_SSL
   --discard              count records and check batches only by their checksum, keep nothing
   --orders               of serve: take orders from standard input until its end, a line each: kill NODE, start NODE,
                          refuse CODE (the next produce request)
@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) registry_port: Option<u16>,
     pub(crate) discard: bool,
     pub(crate) orders: bool,
+    /// Whether the registry is encrypted.
+    pub(crate) https: bool,
     pub(crate) access: Access,
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
         registry_port: None,
         discard: false,
         orders: false,
+        https: false,
         access: Access::default(),
     };
     let runs = match parser.next()? {
@@ -106,7 +109,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
             }
             Arg::Long("client-certificate") => options.access.client_certificate = true,
             Arg::Long("host") => options.access.host = parser.value()?.string()?,
-            Arg::Long("https") => options.access.https = true,
+            Arg::Long("https") => options.https = true,
             Arg::Long("discard") => options.discard = true,
             Arg::Long("orders") if !runs => options.orders = true,
             Arg::Value(first) if runs => {
@@ -118,6 +121,10 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
     }
     if options.access.client_certificate && !options.access.encrypted {
         return Err("--client-certificate needs SSL or SASL_SSL".into());
+    }
+    // Whoever is told of it is told by the brokers' settings which authority to trust.
+    if options.https && !options.access.encrypted {
+        return Err("--https needs SSL or SASL_SSL".into());
     }
     match (runs, program.is_empty()) {
         (true, true) => Err("run needs a program behind --".into()),
