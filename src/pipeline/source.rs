@@ -8,6 +8,7 @@ use log::{Level, debug, log_enabled};
 
 use super::chunk::{Chunk, Lengths};
 use crate::kafka::config::MessageKey;
+use crate::kafka::wire::codec::short_copy;
 use crate::shoe::{ID_BYTES, ROOM_BYTES, Shoe, ShoeGenerator, TooLong};
 
 /// What [`Generator::run`](super::generator::Generator::run) wants: pushes the record of a number into a chunk. `prefix` is
@@ -68,7 +69,7 @@ pub fn write(
         (MessageKey::Id, None) => return Err(TooLong),
     };
     let (before, room) = room.split_at_mut_checked(prefix.len()).ok_or(TooLong)?;
-    before.copy_from_slice(prefix);
+    short_copy(before, prefix);
     let shoe_len = shoe.write_protobuf(room.first_chunk_mut().ok_or(TooLong)?)?;
     Ok(Lengths {
         key: key_len,

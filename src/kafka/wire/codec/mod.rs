@@ -10,11 +10,13 @@
 mod error;
 mod reader;
 mod room;
+mod short_copy;
 mod varint;
 mod writer;
 
 pub use error::{DecodeError, Problem};
 pub use reader::{ELEMENT_BYTES_MAX, Reader};
 pub use room::Room;
+pub use short_copy::short_copy;
 pub use varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, Varint};
 pub use writer::{Frame, Writer};

@@ -4,6 +4,7 @@
 //! loop, no branch on a length, no look at a vector's capacity. So the room must reach [`Room::SLACK_BYTES`] beyond the last
 //! byte that counts. What does not fit is not written; that is a bug of the caller, asserted in tests.
 
+use super::short_copy::short_copy;
 use super::varint::Varint;
 
 /// Bytes that are there to be written over, and where the next one goes.
@@ -57,7 +58,7 @@ impl<'a> Room<'a> {
         let room = self.bytes.get_mut(self.at..end);
         debug_assert!(room.is_some(), "no room for {} bytes", bytes.len());
         if let Some(room) = room {
-            room.copy_from_slice(bytes);
+            short_copy(room, bytes);
         }
         self.at = end;
     }
