@@ -3,7 +3,9 @@
 CARGO ?= cargo
 BINARY := target/release/continuous-producer
 SANDBOX := target/release/sandbox
-MUSL := x86_64-unknown-linux-musl
+
+# What `make static` builds for.
+TARGET ?= x86_64-unknown-linux-musl
 
 # How many histories of a cluster `make test` and `make simulate` simulate.
 HISTORIES ?= 10000
@@ -113,8 +115,12 @@ lint: ## Check format, clippy, documentation, dependencies
 doc: ## Build the documentation, private items too
 	@$(CARGO) doc --workspace --no-deps --document-private-items --locked
 
-static: ## Build a static binary (musl), which runs on any x86-64 Linux
-	@[ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)/lib" ] \
-	  || { echo 'make static: the target is missing. Install it: rustup target add $(MUSL)' >&2; exit 1; }
-	@$(CARGO) build --release --locked -p continuous-producer --target $(MUSL)
-	@echo 'target/$(MUSL)/release/continuous-producer'
+static: ## Build a static binary (musl) for x86-64, or for ARM by TARGET=aarch64-unknown-linux-musl; OFFLINE=1: fetch nothing
+	@CARGO=$(CARGO) OFFLINE=$(OFFLINE) static/build $(TARGET)
+
+.PHONY: static-twice test-static
+static-twice: ## Build it twice, in different folders, once without any compiler in PATH: the bytes must be the same (git)
+	@CARGO=$(CARGO) tests/static/twice $(TARGET)
+
+test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
+	@tests/static/run $(TARGET)
