@@ -417,3 +417,13 @@ fn offsets_are_found_by_place_and_by_time() {
         );
     }
 }
+
+#[test]
+fn nodes_are_called_as_the_configuration_says() {
+    let sandbox = start(Config {
+        host: "elsewhere.example".to_owned(),
+        ..Config::default()
+    });
+    let response = Client::to(&sandbox).call(12, &metadata_of(TOPIC)).unwrap();
+    assert_eq!(&*response.brokers[0].host, "elsewhere.example");
+}

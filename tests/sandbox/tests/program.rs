@@ -224,6 +224,7 @@ fn a_secured_cluster_tells_the_program_and_the_reader_how_to_get_in() {
     for wrong in [
         &["serve", "--security-protocol", "SASL_TLS"][..],
         &["serve", "--client-certificate"],
+        &["serve", "--https"],
         &["serve", "--user", "nobody"],
     ] {
         assert_eq!(program(wrong).output().unwrap().status.code(), Some(2));
@@ -254,4 +255,13 @@ fn serve_takes_orders_until_there_are_no_more() {
     assert!(order("nonsense").starts_with("sandbox: not done: nonsense: "));
     drop(orders);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_program_is_told_of_a_registry_that_is_encrypted() {
+    let options = "run --security-protocol SSL --https --";
+    let mut arguments: Vec<&str> = options.split(' ').collect();
+    arguments.extend(["sh", "-c", "echo $SCHEMA_REGISTRY_URL"]);
+    let told = program(&arguments).output().unwrap().stdout;
+    assert!(told.starts_with(b"https://127.0.0.1:"));
 }
