@@ -1,6 +1,7 @@
 """A root with one file in it, and a program that is started there with no rights at all.
 
-Read-only, with no `/etc`, `/lib`, `/proc`, `/dev` or `/tmp` but what a test puts there. Only for a mount namespace of its own.
+Read-only, with no `/etc`, `/lib`, `/proc`, `/dev` or `/tmp` but what a test puts there. Only for a mount namespace of its
+own.
 """
 
 import ctypes
@@ -60,11 +61,11 @@ class EmptyRoot:
         """Its output is one pipe."""
         # graviola wants what not every ARM has: `max` is one that has it all.
         command = [EMULATOR, "-cpu", "max", PROGRAM] if self.emulator else [PROGRAM]
-        return subprocess.Popen([*command, *arguments], env=dict(settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, preexec_fn=self._enter)
+        return subprocess.Popen([*command, *arguments], env=dict(settings), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=self._enter)
 
     def _enter(self) -> None:
-        """Between fork and exec. Without a mapping for nobody, root of a user namespace stays, and gets no right from it."""
+        """Between fork and exec. Root of a user namespace that has no nobody stays root, and gets no right from it."""
         os.chroot(self.at)
         os.chdir("/")
         for capability in range(64):
