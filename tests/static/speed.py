@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox import Sandbox
 
-ROUNDS, SECONDS = 5, 3
+ROUNDS, SECONDS = 5, 2
 RATIO_MIN = 0.9
 BOOKS = re.compile(r"Ledger: generated \d+ = acknowledged (\d+) ")
 
