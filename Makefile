@@ -25,6 +25,11 @@ SOAK_MINUTES ?= 30
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
+# OFFLINE=1: cargo does not even try to reach a network. All that it needs is in what `make vendor` writes.
+ifdef OFFLINE
+export CARGO_NET_OFFLINE := true
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run build test simulate planted test-deploy test-kafka chaos soak bench bench-kafka bench-growth bench-guard manual fuzz lint doc static
 
@@ -124,3 +129,7 @@ static-twice: ## Build it twice, in different folders, once without any compiler
 
 test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
 	@tests/static/run $(TARGET)
+
+.PHONY: vendor
+vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
+	@CARGO=$(CARGO) packaging/run vendor

@@ -1,0 +1,54 @@
+"""A tar.gz that is the same bytes whoever makes it, where and when: sorted, one time, one owner, two modes.
+
+It never follows a symbolic link and never writes half a file: what is at the path is whole.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the archive: `name` within its folder, its bytes or where they are, and whether it can be run."""
+
+    name: str
+    content: bytes | Path
+    executable: bool = False
+
+    def bytes(self) -> bytes:
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+
+def file(path: Path, name: str | None = None) -> Entry:
+    """The file as it lies there, under its own name or another."""
+    return Entry(name or str(path), path, os.access(path, os.X_OK))
+
+
+def write(path: Path, folder: str, entries: list[Entry], epoch: int) -> None:
+    """Writes `path`, in which all entries are in `folder`."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with open(unfinished, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                content = entry.bytes()
+                member = tarfile.TarInfo(f"{folder}/{entry.name}")
+                member.size, member.mtime = len(content), epoch
+                member.mode = 0o755 if entry.executable else 0o644
+                member.uid = member.gid = 0
+                member.uname = member.gname = "root"
+                tar.addfile(member, io.BytesIO(content))
+    unfinished.replace(path)
+
+
+def told(path: Path) -> str:
+    """Path, size and SHA-256, for people."""
+    return f"{path}  {path.stat().st_size:,} bytes  SHA-256 {sha256(path)}"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

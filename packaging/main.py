@@ -1,0 +1,33 @@
+"""`packaging/run`: makes the archives that leave the house. See there for how it is called.
+
+Same sources, same toolchain: same bytes, wherever and whenever it is run. Exit code: 0 made, 1 could not be, 2 called wrongly.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+import vendor
+from errors import PackagingError
+
+OUTPUT = Path("target/dist")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="packaging/run", description="Make the archives that leave the house.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    vendoring = commands.add_parser("vendor", help="all sources in one archive, to build without a network")
+    vendoring.add_argument("--output", type=Path, default=OUTPUT, help=f"where to ({OUTPUT})")
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.output.mkdir(parents=True, exist_ok=True)
+        vendor.make(chosen.output)
+    except PackagingError as error:
+        print(f"packaging/run {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
