@@ -25,6 +25,9 @@ SOAK_MINUTES ?= 30
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
+# What `make static` builds for, and `make dist` packs.
+DIST_TARGET = $(or $(TARGET),$(MUSL))
+
 # OFFLINE=1: cargo does not even try to reach a network. All that it needs is in what `make vendor` writes.
 ifdef OFFLINE
 export CARGO_NET_OFFLINE := true
@@ -130,6 +133,9 @@ static-twice: ## Build it twice, in different folders, once without any compiler
 test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
 	@tests/static/run $(TARGET)
 
-.PHONY: vendor
+.PHONY: vendor dist
 vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
 	@CARGO=$(CARGO) packaging/run vendor
+
+dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
+	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary target/$(DIST_TARGET)/release/continuous-producer

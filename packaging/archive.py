@@ -7,9 +7,14 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+
+
+CHECKSUMS = "SHA256SUMS"
+CHECKED = re.compile(r"continuous-producer-.*\.(tar\.gz|cdx\.json)")
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,14 @@ def write(path: Path, folder: str, entries: list[Entry], epoch: int) -> None:
 def told(path: Path) -> str:
     """Path, size and SHA-256, for people."""
     return f"{path}  {path.stat().st_size:,} bytes  SHA-256 {sha256(path)}"
+
+
+def write_checksums(folder: Path) -> Path:
+    """Writes SHA256SUMS over every archive and bill of materials in the folder, as `sha256sum --check` reads it."""
+    files = [path for path in sorted(folder.iterdir()) if CHECKED.fullmatch(path.name)]
+    path = folder / CHECKSUMS
+    path.write_text("".join(f"{sha256(file)}  {file.name}\n" for file in files))
+    return path
 
 
 def sha256(path: Path) -> str:

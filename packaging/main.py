@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 
+import dist
 import vendor
 from errors import PackagingError
 
@@ -18,11 +19,18 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="packaging/run", description="Make the archives that leave the house.")
     commands = parser.add_subparsers(dest="command", required=True)
     vendoring = commands.add_parser("vendor", help="all sources in one archive, to build without a network")
-    vendoring.add_argument("--output", type=Path, default=OUTPUT, help=f"where to ({OUTPUT})")
+    dealing = commands.add_parser("dist", help="what is handed to users: archive, bill of materials, checksums")
+    dealing.add_argument("--target", required=True, help="the target that the binary was built for")
+    dealing.add_argument("--binary", required=True, type=Path, help="the program")
+    for command in (vendoring, dealing):
+        command.add_argument("--output", type=Path, default=OUTPUT, help=f"where to ({OUTPUT})")
     chosen = parser.parse_args(arguments)
     try:
         chosen.output.mkdir(parents=True, exist_ok=True)
-        vendor.make(chosen.output)
+        if chosen.command == "vendor":
+            vendor.make(chosen.output)
+        else:
+            dist.make(chosen.output, chosen.target, chosen.binary)
     except PackagingError as error:
         print(f"packaging/run {chosen.command}: {error}", file=sys.stderr)
         return 1

@@ -54,6 +54,7 @@ def make(folder: Path) -> None:
     print(f"sources: {len(tracked)} files, {'as committed' if not changed else 'with changes that are not committed'}")
     print(f"crates: {count}, of which {named_only} by name only, which no Linux build wants")
     print("std: " + (", ".join(map(str, libraries)) or "its source is not installed, so building it needs a network"))
+    archive.write_checksums(folder)
     print(archive.told(path))
 
 
