@@ -1,4 +1,4 @@
-"""What a built program says of itself: which rustc made it, and, when it can be run here, its manual page and the like."""
+"""What a built program says of itself: which rustc made it, and what it prints when it is run."""
 
 import platform
 import re

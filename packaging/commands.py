@@ -24,7 +24,7 @@ def output(*command: str | Path, environment: Mapping[str, str] | None = None) -
 
 
 def epoch() -> int:
-    """Seconds since 1970: SOURCE_DATE_EPOCH, else the commit's time, else (in an unpacked archive) that of its files."""
+    """Seconds since 1970: SOURCE_DATE_EPOCH, else the commit's time, else that of the files of an unpacked archive."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         if not given.isdecimal():

@@ -1,7 +1,8 @@
-"""Which crates there are, by what cargo says: those in the program, those that only build it, those of a folder of sources.
+"""Which crates there are, by what cargo says: those in the program, those that only build it, those of a folder of
+sources.
 
-A crate is in the program if a normal dependency leads to it, for the target at hand and with the features that are used. It
-never looks into `Cargo.lock` but for checksums, and never asks a network for more than cargo does.
+A crate is in the program if a normal dependency leads to it, for the target at hand and with the features that are
+used. It never looks into `Cargo.lock` but for checksums, and never asks a network for more than cargo does.
 """
 
 import json
@@ -50,9 +51,7 @@ class Crates:
 
 def of(target: str) -> Crates:
     """The crates of the program for this target."""
-    told = json.loads(
-        output(CARGO, "metadata", "--locked", "--format-version", "1", "--filter-platform", target)
-    )
+    told = json.loads(output(CARGO, "metadata", "--locked", "--format-version", "1", "--filter-platform", target))
     checksums = _checksums()
     known = {(each["name"], each["version"]): _crate(each, checksums) for each in told["packages"]}
     shipped = {known[key] for key in _tree(target, "normal")}
@@ -83,8 +82,16 @@ def resolved(manifest: Path, targets: list[str], environment: dict[str, str]) ->
     for target in targets:
         told = json.loads(
             output(
-                CARGO, "metadata", "--locked", "--format-version", "1", "--filter-platform", target,
-                "--manifest-path", manifest, environment=environment,
+                CARGO,
+                "metadata",
+                "--locked",
+                "--format-version",
+                "1",
+                "--filter-platform",
+                target,
+                "--manifest-path",
+                manifest,
+                environment=environment,
             )
         )
         nodes = {node["id"] for node in told["resolve"]["nodes"]}
@@ -94,8 +101,18 @@ def resolved(manifest: Path, targets: list[str], environment: dict[str, str]) ->
 
 def _tree(target: str, edges: str, *which: str) -> set[tuple[str, str]]:
     lines = output(
-        CARGO, "tree", "--locked", *(which or ("--package", PROGRAM)), "--edges", edges, "--target", target,
-        "--prefix", "none", "--format", "{p}",
+        CARGO,
+        "tree",
+        "--locked",
+        *(which or ("--package", PROGRAM)),
+        "--edges",
+        edges,
+        "--target",
+        target,
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
     ).splitlines()
     words = [line.split()[:2] for line in lines if line]
     return {(name, version.removeprefix("v")) for name, version in words}

@@ -1,7 +1,8 @@
-"""`make dist`: `continuous-producer-VERSION-TARGET.tar.gz` with all that a user needs and all that licences ask for, a bill of materials
-beside it, and `SHA256SUMS` over every such file in the folder.
+"""`make dist`: `continuous-producer-VERSION-TARGET.tar.gz` with all that a user needs and all that licences ask for, a
+bill of materials beside it, and `SHA256SUMS` over every such file in the folder.
 
-The manual page and the completions are what the binary itself prints, so that they are those of this version. It builds nothing.
+The manual page and the completions are what the binary itself prints, so that they are those of this version. It builds
+nothing.
 """
 
 from pathlib import Path
@@ -45,7 +46,10 @@ def make(folder: Path, target: str, program: Path) -> None:
     packed, document = folder / f"{label}.tar.gz", folder / f"{label}.cdx.json"
     archive.write(packed, label, entries, epoch())
     document.write_bytes(bill)
-    print(f"{len(entries)} files; {len(known.shipped)} crates in the binary, {len(known.building)} more build it; rustc {rustc_version}")
+    print(
+        f"{len(entries)} files; {len(known.shipped)} crates in the binary, {len(known.building)} more build it; "
+        f"rustc {rustc_version}"
+    )
     for path in (packed, document, archive.write_checksums(folder)):
         print(archive.told(path))
 

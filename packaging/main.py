@@ -1,12 +1,12 @@
 """`packaging/run`: makes the archives that leave the house. See there for how it is called.
 
-Same sources, same toolchain: same bytes, wherever and whenever it is run. Exit code: 0 made, 1 could not be, 2 called wrongly.
+Same sources, same toolchain: same bytes, wherever and whenever it is run. Exit code: 0 made, 1 could not be, 2 called
+wrongly.
 """
 
 import argparse
 import sys
 from pathlib import Path
-
 
 import dist
 import vendor

@@ -1,7 +1,9 @@
-"""The licence texts of all that is in the program: of each crate, of Rust's `std`, of musl and the unwinder where they are linked in.
+"""The licence texts of all that is in the program: of each crate, of Rust's `std`, of musl and the unwinder where they
+are linked in.
 
-A crate's texts are the files that it brings. For one that brings none, `licences/NAME.txt` here has them; one for a crate that is not
-there, or that brings its own by now, is an error, as is a crate without any. It never guesses a text from a licence's name.
+A crate's texts are the files that it brings. For one that brings none, `licences/NAME.txt` here has them; one for a
+crate that is not there, or that brings its own by now, is an error, as is a crate without any. It never guesses a text
+from a licence's name.
 """
 
 import os
@@ -19,8 +21,8 @@ LICENCE = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-_.].*)?
 LINKED_IN = {"musl": "MIT", "llvm-libunwind": "Apache-2.0 WITH LLVM-exception"}
 INDEX = """# Licences of what is in this program
 
-`continuous-producer` itself is under MIT or Apache-2.0, at your option: `LICENSE-MIT`, `LICENSE-APACHE`. In the binary are also, each with its
-texts in a folder of its name:
+`continuous-producer` itself is under MIT or Apache-2.0, at your option: `LICENSE-MIT`, `LICENSE-APACHE`.
+In the binary are also, each with its texts in a folder of its name:
 
 | what | version | licence |
 | --- | --- | --- |
@@ -57,7 +59,9 @@ def _texts(crate: Crate) -> list[Path]:
 def _own_text(name: str) -> Path:
     path = OWN_TEXTS / f"{name}.txt"
     if not path.is_file():
-        raise PackagingError(f"{name} brings no licence text, and there is no {path.relative_to(OWN_TEXTS.parent.parent)}")
+        raise PackagingError(
+            f"{name} brings no licence text, and there is no {path.relative_to(OWN_TEXTS.parent.parent)}"
+        )
     return path
 
 

@@ -1,7 +1,8 @@
-"""A bill of materials (CycloneDX 1.6, JSON): the program, every crate in it, what builds it (scope `excluded`), who depends on whom.
+"""A bill of materials (CycloneDX 1.6, JSON): the program, every crate in it, what builds it (scope `excluded`), who
+depends on whom.
 
-Checksums are those of `Cargo.lock`, which are of the packages as the registry has them. Tests' dependencies are not in it. The same
-binary and sources make the same document: its number is drawn from them, its time is the commit's.
+Checksums are those of `Cargo.lock`, which are of the packages as the registry has them. Tests' dependencies are not in
+it. The same binary and sources make the same document: its number is drawn from them, its time is the commit's.
 """
 
 import json
@@ -85,6 +86,12 @@ def _linked_in(target: str, rustc_version: str) -> list[dict]:
     if target.endswith("-musl"):
         for name, licence in LINKED_IN.items():
             found.append(
-                {"type": "library", "bom-ref": name, "name": name, "scope": "required", "licenses": [{"expression": licence}]}
+                {
+                    "type": "library",
+                    "bom-ref": name,
+                    "name": name,
+                    "scope": "required",
+                    "licenses": [{"expression": licence}],
+                }
             )
     return found

@@ -1,9 +1,9 @@
 """`make vendor`: one archive from which the program is built, and tested, on a machine that has Rust and no network.
 
-In it are the files that git knows, as they lie in the work tree, every crate that `Cargo.lock` names, and a `.cargo/config.toml`
-that has cargo take them from there. Where the source of Rust's `std` is installed, the crates that it is made of are there too, for
-building `std` itself. Crates that no Linux build wants, such as those of Windows with their prebuilt libraries, are there by name
-only: cargo has to find them, and never builds them.
+In it are the files that git knows, as they lie in the work tree, every crate that `Cargo.lock` names, and a
+`.cargo/config.toml` that has cargo take them from there. Where the source of Rust's `std` is installed, the crates that
+it is made of are there too, for building `std` itself. Crates that no Linux build wants, such as those of Windows with
+their prebuilt libraries, are there by name only: cargo has to find them, and never builds them.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Whether the bill of materials is what CycloneDX's own schema allows, and whether it would be found if it were not.
 
-    bill.py FILE
+bill.py FILE
 """
 
 import json

@@ -2,9 +2,10 @@
 
     contacts.py PROGRAM SANDBOX FOLDER      in network and mount namespaces of its own, as root of them
 
-Runs under strace beside a sandbox. With addresses it may connect to those alone, and opens no file but the authorities that it
-was given. With names it may moreover ask the name server of /etc/resolv.conf, for those names alone. The namespace has nothing
-but loopback, so that anything else would fail; it must not even be tried. Exit code: 0 so it is, 1 it is not.
+Runs under strace beside a sandbox. With addresses it may connect to those alone, and opens no file but the authorities
+that it was given. With names it may moreover ask the name server of /etc/resolv.conf, for those names alone. The
+namespace has nothing but loopback, so that anything else would fail; it must not even be tried. Exit code: 0 so it is,
+1 it is not.
 """
 
 import os
@@ -20,10 +21,19 @@ MESSAGES = 200
 CALLS = "connect,sendto,sendmsg,sendmmsg,bind,open,openat,openat2,execve"
 PEER = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)")')
 # But for glibc's question to a daemon on this machine that caches names, which mostly is not there.
-OTHER_FAMILY = re.compile(r"sa_family=(AF_(?!INET6?\b|UNSPEC\b)\w+)(?!, sun_path=\"/var/run/nscd/socket\")")
+OTHER_FAMILY = re.compile(r"sa_family=(AF_(?!INET6?\b|UNSPEC\b)\w+)\b(?!, sun_path=\"/var/run/nscd/socket\")")
 OPENED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)"')
 # What the C library and Rust's std look at whatever the program does.
-SYSTEM = ("/proc/self/", "/sys/fs/cgroup/", "/sys/devices/system/cpu", "/etc/ld.so", "/lib", "/usr/lib", "/dev/", "/proc/stat")
+SYSTEM = (
+    "/proc/self/",
+    "/sys/fs/cgroup/",
+    "/sys/devices/system/cpu",
+    "/etc/ld.so",
+    "/lib",
+    "/usr/lib",
+    "/dev/",
+    "/proc/stat",
+)
 # What the sandbox gives it to trust.
 AUTHORITIES = re.compile(r"/sandbox/certificates/ca\.pem$")
 # What resolving a name looks at; each C library has its own choice of them.
@@ -54,15 +64,21 @@ def main(program: Path, sandbox: Path, folder: Path) -> int:
             files = {path for path in files if not AUTHORITIES.search(path)}
         allowed = {BROKER, REGISTRY} | ({NAME_SERVER} if names else set())
         wrong += [f"{title}: it spoke to {peer}" for peer in sorted(peers - allowed)]
-        wrong += [f"{title}: it did not speak to {peer}, so that this test is blind" for peer in sorted(allowed - peers)]
+        wrong += [
+            f"{title}: it did not speak to {peer}, so that this test is blind" for peer in sorted(allowed - peers)
+        ]
         wrong += [f"{title}: it opened {path}" for path in sorted(files - (RESOLVER if names else set()))]
         wrong += [f"{title}: it asked for the name {name}" for name in sorted(server.asked - names)]
-        wrong += [f"{title}: it did not ask for {name}, so that this test is blind" for name in sorted(names - server.asked)]
+        wrong += [
+            f"{title}: it did not ask for {name}, so that this test is blind" for name in sorted(names - server.asked)
+        ]
         wrong += [f"{title}: it used {family}" for family in sorted(set(OTHER_FAMILY.findall(said)))]
         if said.count("execve(") > 1:
             wrong.append(f"{title}: it started another program")
-        print(f"{title}: spoke to {told(peers)}; asked for {', '.join(sorted(server.asked)) or 'no name'}; "
-              f"opened {', '.join(sorted(files)) or 'nothing that was not given'}")
+        print(
+            f"{title}: spoke to {told(peers)}; asked for {', '.join(sorted(server.asked)) or 'no name'}; "
+            f"opened {', '.join(sorted(files)) or 'nothing that was not given'}"
+        )
     print("\n".join(wrong) if wrong else f"nobody else, in three runs of {MESSAGES} messages")
     return 1 if wrong else 0
 
@@ -76,11 +92,29 @@ def run(program: Path, sandbox: Path, security: str, brokers: str, registry: str
         "MESSAGE_INTERVAL": "1ms",
     }
     command = [
-        sandbox.resolve(), "run", "--security-protocol", security, "--port", str(BROKER[1]), "--registry-port", str(REGISTRY[1]), "--",
-        "strace", "--follow-forks", "--string-limit=300", f"--trace={CALLS}", f"--output={trace}",
-        program.resolve(), "--bootstrap-servers", brokers, "--registry-url", registry,
+        sandbox.resolve(),
+        "run",
+        "--security-protocol",
+        security,
+        "--port",
+        str(BROKER[1]),
+        "--registry-port",
+        str(REGISTRY[1]),
+        "--",
+        "strace",
+        "--follow-forks",
+        "--string-limit=300",
+        f"--trace={CALLS}",
+        f"--output={trace}",
+        program.resolve(),
+        "--bootstrap-servers",
+        brokers,
+        "--registry-url",
+        registry,
     ]
-    done = subprocess.run(command, env=settings, cwd=trace.parent, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=settings, cwd=trace.parent, capture_output=True, text=True, timeout=120, check=False
+    )
     if done.returncode != 0:
         sys.exit(f"the run itself failed ({done.returncode}):\n{done.stdout}{done.stderr}")
 

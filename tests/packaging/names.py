@@ -1,4 +1,5 @@
-"""A name server on loopback that knows one address for every name, and remembers what it was asked. For contacts.py alone.
+"""A name server on loopback that knows one address for every name, and remembers what it was asked. For contacts.py
+alone.
 
 It answers questions for IPv4 addresses by 127.0.0.1, and all others by no record.
 """
