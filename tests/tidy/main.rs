@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod dependencies;
 mod events;
 mod imports;
 mod scenarios;
