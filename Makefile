@@ -133,9 +133,12 @@ static-twice: ## Build it twice, in different folders, once without any compiler
 test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
 	@tests/static/run $(TARGET)
 
-.PHONY: vendor dist
+.PHONY: vendor dist test-dist
 vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
 	@CARGO=$(CARGO) packaging/run vendor
 
 dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
 	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary target/$(DIST_TARGET)/release/continuous-producer
+
+test-dist: ## Check archives, bill of materials, image, workflows, oldest Rust, all or CHECKS="words of names" (root, Python 3, Go, package registries)
+	@tests/packaging/run $(CHECKS)
