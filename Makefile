@@ -25,9 +25,6 @@ SOAK_MINUTES ?= 30
 BENCH_ROUNDS ?= 3
 BENCH_SECONDS ?= 3
 
-# What `make static` builds for, and `make dist` packs.
-DIST_TARGET = $(or $(TARGET),$(MUSL))
-
 # OFFLINE=1: cargo does not even try to reach a network. All that it needs is in what `make vendor` writes.
 ifdef OFFLINE
 export CARGO_NET_OFFLINE := true
@@ -94,6 +91,17 @@ bench-guard: build ## What a message costs in instructions and allocations must 
 manual: build ## Check manual page and completions, all or CHECKS="words of names" (Python 3; man, mandoc, bash, zsh, fish as there are)
 	@tests/manual/run $(CHECKS)
 
+.PHONY: vendor dist test-dist
+vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
+	@CARGO=$(CARGO) packaging/run vendor
+
+dist: DIST_TARGET = $(or $(TARGET),x86_64-unknown-linux-musl)
+dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
+	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary target/$(DIST_TARGET)/release/continuous-producer
+
+test-dist: ## Check archives, bill of materials, image, workflows, oldest Rust, all or CHECKS="words of names" (root, Python 3, Go, package registries)
+	@tests/packaging/run $(CHECKS)
+
 # Built first, so that building takes nothing of the time. What a target finds is an input that fails it again: cargo fuzz
 # says how to run it.
 fuzz: ## Fuzz what reads a peer's bytes, FUZZ_SECONDS in all (nightly Rust, cargo-fuzz, a C++ compiler)
@@ -132,13 +140,3 @@ static-twice: ## Build it twice, in different folders, once without any compiler
 
 test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
 	@tests/static/run $(TARGET)
-
-.PHONY: vendor dist test-dist
-vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
-	@CARGO=$(CARGO) packaging/run vendor
-
-dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
-	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary target/$(DIST_TARGET)/release/continuous-producer
-
-test-dist: ## Check archives, bill of materials, image, workflows, oldest Rust, all or CHECKS="words of names" (root, Python 3, Go, package registries)
-	@tests/packaging/run $(CHECKS)
