@@ -77,7 +77,7 @@ def built(targets: list[str]) -> set[tuple[str, str]]:
 
 
 def resolved(manifest: Path, targets: list[str], environment: dict[str, str]) -> set[tuple[str, str]]:
-    """The same of another workspace, whose features are not known: whatever any of them may want."""
+    """The same of another workspace, with all its features, for which of them are built is not known."""
     wanted = set()
     for target in targets:
         told = json.loads(
@@ -85,6 +85,7 @@ def resolved(manifest: Path, targets: list[str], environment: dict[str, str]) ->
                 CARGO,
                 "metadata",
                 "--locked",
+                "--all-features",
                 "--format-version",
                 "1",
                 "--filter-platform",
