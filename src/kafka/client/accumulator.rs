@@ -1,123 +1,17 @@
-//! Records on their way into batches, and the memory that they may take.
+//! Records on their way into batches.
 //!
 //! Invariant: the bytes charged to [`Memory`] are those of every record that was pushed and is neither acknowledged nor
-//! failed, so `buffer.memory` bounds the whole client. Buffers of finished batches are used again; in steady state nothing is
-//! allocated a record. This module never decides when or where a batch is sent.
+//! failed. This module never decides when or where a batch is sent.
 
 use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::memory::Memory;
 use super::sequence::advance;
 use crate::kafka::wire::Compression;
 use crate::kafka::wire::compression::CompressionError;
 use crate::kafka::wire::record_batch::{BatchBuilder, ProducerStamp, split, stamp};
-
-/// How many emptied buffers are kept for the next batches.
-const POOLED_BUFFERS_MAX: usize = 64;
-/// After so many batches, the buffers that none of them needed are freed: a burst's memory is not kept for ever.
-const BATCHES_A_REVIEW: usize = 256;
-/// A new batch's first buffer: enough for a few records, so that a slow producer with many partitions stays small.
-const FIRST_BUFFER_BYTES: usize = 4 * 1024;
-
-/// The `buffer.memory` bound, and the buffers that go round within it.
-#[derive(Debug)]
-pub(super) struct Memory {
-    limit: usize,
-    used: usize,
-    /// Used from its end, so that what is not needed lies at its beginning.
-    pool: Vec<Vec<u8>>,
-    pooled: usize,
-    /// How few buffers lay in the pool since the last review, and how many batches that was ago.
-    unneeded: usize,
-    batches: usize,
-}
-
-impl Memory {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            used: 0,
-            pool: Vec::new(),
-            pooled: 0,
-            unneeded: 0,
-            batches: 0,
-        }
-    }
-
-    /// Whether `bytes` more fit. An empty client takes a record of any size: waiting would not help it.
-    pub(super) fn fits(&self, bytes: usize) -> bool {
-        self.used == 0 || self.used.saturating_add(bytes) <= self.limit
-    }
-
-    pub(super) fn used(&self) -> usize {
-        self.used
-    }
-
-    pub(super) fn charge(&mut self, bytes: usize) {
-        self.used += bytes;
-    }
-
-    pub(super) fn release(&mut self, bytes: usize) {
-        debug_assert!(bytes <= self.used, "released {bytes} of {}", self.used);
-        self.used = self.used.saturating_sub(bytes);
-    }
-
-    fn take_buffer(&mut self) -> Vec<u8> {
-        let buffer = self
-            .pool
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES));
-        self.pooled = self.pooled.saturating_sub(buffer.capacity());
-        self.unneeded = self.unneeded.min(self.pool.len());
-        self.batches += 1;
-        if self.batches == BATCHES_A_REVIEW {
-            self.review();
-        }
-        buffer
-    }
-
-    fn review(&mut self) {
-        let freed: usize = self
-            .pool
-            .drain(..self.unneeded)
-            .map(|buffer| buffer.capacity())
-            .sum();
-        self.pooled = self.pooled.saturating_sub(freed);
-        (self.unneeded, self.batches) = (self.pool.len(), 0);
-    }
-
-    /// Takes a finished batch's buffer back, if the writer has let go of it. One of exactly its size is too small for the next
-    /// batch, which would have to move again and again as it grows.
-    fn recycle(&mut self, bytes: Arc<Vec<u8>>) {
-        if let Some(buffer) = Arc::into_inner(bytes)
-            && buffer.len() < buffer.capacity()
-        {
-            self.give_buffer(buffer);
-        }
-    }
-
-    /// A batch that compression or a short linger left small may wait as long as brokers are away, and only its bytes are
-    /// charged: it moves out of a buffer that is far too large, and the next batch gets that. To shrink the buffer where it is
-    /// would leave holes in the heap, each as large as a full batch, and an allocator that cannot return them.
-    fn trimmed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        if bytes.len() >= bytes.capacity() / 2 {
-            return bytes;
-        }
-        let exact = bytes.as_slice().to_vec();
-        self.give_buffer(bytes);
-        exact
-    }
-
-    /// Keeps it for another batch, if there is room within the limit.
-    fn give_buffer(&mut self, buffer: Vec<u8>) {
-        let pooled = self.pooled + buffer.capacity();
-        if self.pool.len() < POOLED_BUFFERS_MAX && self.used + pooled <= self.limit {
-            self.pooled = pooled;
-            self.pool.push(buffer);
-        }
-    }
-}
 
 /// When the records of a batch were due, run by run: records that were due at the same instant share an entry.
 pub type DueTimes = Vec<(Instant, u32)>;
@@ -146,12 +40,12 @@ pub struct Record<'a> {
 
 impl OpenBatch {
     pub(super) fn new(memory: &mut Memory, bytes_max: usize, now: Instant) -> Self {
-        let builder = BatchBuilder::new(memory.take_buffer(), bytes_max);
+        let builder = BatchBuilder::new(memory.take_buffer(now), bytes_max);
         let charge = builder.bytes();
         memory.charge(charge);
         Self {
             builder,
-            due: DueTimes::new(),
+            due: memory.take_due_times(),
             charge,
             created: now,
         }
@@ -379,67 +273,6 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_batchs_buffer_is_used_again_and_a_shared_one_is_not() {
-        let now = Instant::now();
-        let mut memory = Memory::new(1 << 20);
-        let mut open = OpenBatch::new(&mut memory, 100_000, now);
-        while open.try_push(&record(now), &mut memory) {}
-        let batch = open.seal(Compression::None, &mut memory).unwrap();
-        let address = batch.bytes.as_ptr();
-        batch.finish(&mut memory);
-        let mut open = OpenBatch::new(&mut memory, 100_000, now);
-        while open.try_push(&record(now), &mut memory) {}
-        let again = open.seal(Compression::None, &mut memory).unwrap();
-        assert_eq!(again.bytes.as_ptr(), address);
-        let held = Arc::clone(&again.bytes);
-        again.finish(&mut memory);
-        assert!(memory.pool.is_empty());
-        drop(held);
-    }
-
-    #[test]
-    fn a_small_batch_moves_out_of_a_large_buffer_and_the_next_batch_uses_that() {
-        let now = Instant::now();
-        let mut memory = Memory::new(1 << 20);
-        let large = Vec::with_capacity(100_000);
-        let address = large.as_ptr();
-        memory.give_buffer(large);
-        for _ in 0..3 {
-            let mut open = OpenBatch::new(&mut memory, 100_000, now);
-            assert!(open.try_push(&record(now), &mut memory));
-            let batch = open.seal(Compression::None, &mut memory).unwrap();
-            assert_ne!(batch.bytes.as_ptr(), address);
-            assert_eq!(batch.bytes.capacity(), batch.bytes.len());
-            assert_eq!(memory.pool.last().unwrap().as_ptr(), address);
-        }
-    }
-
-    #[test]
-    fn buffers_of_a_burst_are_freed_once_nobody_needs_them_and_needed_ones_stay() {
-        let now = Instant::now();
-        let mut memory = Memory::new(1 << 24);
-        let full = |memory: &mut Memory| {
-            let mut open = OpenBatch::new(memory, 100_000, now);
-            while open.try_push(&record(now), memory) {}
-            open.seal(Compression::None, memory).unwrap()
-        };
-        let at_once = |memory: &mut Memory, count: usize| {
-            let batches: Vec<Batch> = (0..count).map(|_| full(memory)).collect();
-            for batch in batches {
-                batch.finish(memory);
-            }
-        };
-        at_once(&mut memory, 40);
-        assert_eq!(memory.pool.len(), 40);
-        for _ in 0..BATCHES_A_REVIEW {
-            at_once(&mut memory, 3);
-        }
-        assert_eq!(memory.pool.len(), 3);
-        let held: usize = memory.pool.iter().map(Vec::capacity).sum();
-        assert_eq!(memory.pooled, held);
-    }
-
-    #[test]
     fn records_due_at_the_same_instant_share_an_entry_and_halves_share_the_runs() {
         let now = Instant::now();
         let later = now + std::time::Duration::from_millis(1);
@@ -454,14 +287,5 @@ mod tests {
             split_due(&batch.due, 2),
             (vec![(now, 2)], vec![(now, 1), (later, 2)])
         );
-    }
-
-    #[test]
-    fn a_full_memory_takes_nothing_but_an_empty_one_takes_any_record() {
-        let mut memory = Memory::new(100);
-        assert!(memory.fits(1000));
-        memory.charge(60);
-        assert!(memory.fits(40));
-        assert!(!memory.fits(41));
     }
 }

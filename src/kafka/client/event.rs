@@ -53,7 +53,7 @@ pub enum Event {
     Acknowledged {
         /// How many.
         records: usize,
-        /// When they were due, for their latency.
+        /// When they were due, for their latency. [`Client::take_back`](super::Client::take_back) has use for the list.
         due: DueTimes,
     },
     /// Records are given up.

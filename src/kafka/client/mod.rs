@@ -11,7 +11,7 @@
 //!
 //! After every input the owner takes all actions and events, then waits for the next input, at most until `poll_timeout`.
 //!
-//! * `accumulator`: records become batches; the memory bound.
+//! * `accumulator`: records become batches. `memory`: what they may take, and the buffers that go round in it.
 //! * `partition`: the order of a partition's batches; **when a batch may be sent**.
 //! * `sequence`: producer id, epoch, sequences. `partitioner`: which partition.
 //! * `trouble`: what goes wrong, since when, and what it cost.
@@ -81,6 +81,7 @@ pub mod dialogue;
 mod drive;
 mod event;
 mod identify;
+mod memory;
 mod partition;
 mod partitioner;
 mod produce;
@@ -98,9 +99,9 @@ pub use accumulator::{DueTimes, Record};
 pub use event::{Action, ConnectionId, DeliveryError, Event, FatalError};
 pub use identify::DEMANDS_SASL;
 
-use accumulator::Memory;
 use cluster::Cluster;
 use credentials::Credentials;
+use memory::Memory;
 use partition::{Partition, Pushed, Rules};
 use partitioner::Sticky;
 use sequence::ProducerIdentity;
@@ -436,6 +437,11 @@ impl Client {
     /// What has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Takes the list of an [`Event::Acknowledged`] back, for another batch: who does so spares each batch an allocation.
+    pub fn take_back(&mut self, due: DueTimes) {
+        self.memory.give_due_times(due);
     }
 
     /// When to call [`Client::handle_timeout`], if nothing else happens before.

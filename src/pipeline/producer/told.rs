@@ -31,6 +31,7 @@ impl Producer {
                         u64::from(count),
                     )
                 }));
+                self.client.take_back(due);
             }
             Event::Failed { records, error } => {
                 stats.add_failed(records as u64, failure(&error));

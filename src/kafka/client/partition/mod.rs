@@ -19,8 +19,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accumulator::{Batch, Memory, OpenBatch, Record};
+use super::accumulator::{Batch, OpenBatch, Record};
 use super::backoff::Backoff;
+use super::memory::Memory;
 use super::sequence::{EpochExhausted, ProducerIdentity, Sequencer};
 use super::trouble::Trouble;
 use crate::kafka::wire::Compression;

@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use super::{Abandoned, BatchId, Fate, GivenUp, Partition, Rules, Tracked};
-use crate::kafka::client::accumulator::{Batch, Memory};
+use crate::kafka::client::accumulator::Batch;
+use crate::kafka::client::memory::Memory;
 use crate::kafka::client::trouble::{Reason, Recovery, Trouble};
 
 impl Partition {

@@ -1,7 +1,7 @@
 //! A partition on its own: which batch it gives out at which moment, and what an outcome changes.
 
 use super::*;
-use crate::kafka::client::accumulator::Memory;
+use crate::kafka::client::memory::Memory;
 use crate::kafka::client::partition::{BatchId, IDEMPOTENT_WINDOW, Moment, Partition, Poll, Rules};
 use crate::kafka::client::sequence::ProducerIdentity;
 

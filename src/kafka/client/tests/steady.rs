@@ -15,18 +15,21 @@ fn large_batches() -> ProducerConfig {
     }
 }
 
-/// Pushes so many records of a shoe's size, all due now, and says what the client allocated for it.
+/// So many in a row are due at the same instant.
+const RUN_RECORDS: usize = 50;
+
+/// Pushes so many records of a shoe's size, and says what the client allocated for it.
 fn push(rig: &mut Rig, records: usize) -> u64 {
     let (key, value) = ([b'k'; 36], [b'v'; 93]);
-    let record = Record {
-        key: Some(&key),
-        value: &value,
-        timestamp_ms: 1_700_000_000_000,
-        due: rig.now,
-    };
     let now = rig.now;
     let pushing = measure(|| {
-        for _ in 0..records {
+        for number in 0..records {
+            let record = Record {
+                key: Some(&key),
+                value: &value,
+                timestamp_ms: 1_700_000_000_000,
+                due: now + Duration::from_nanos((number / RUN_RECORDS) as u64),
+            };
             assert_eq!(rig.client.push(&record, now), Ok(()));
         }
     });
@@ -53,8 +56,9 @@ fn deliver(rig: &mut Rig) -> u64 {
         rig.client.handle_frame(connection, &answer, now);
         assert!(rig.client.poll_action(now).is_none());
         while let Some(event) = rig.client.poll_event() {
-            if let Event::Acknowledged { records, .. } = event {
+            if let Event::Acknowledged { records, due } = event {
                 acknowledged += records;
+                rig.client.take_back(due);
             }
         }
     });
