@@ -1,10 +1,10 @@
 //! The memory that records may take on their way, and what goes round in it.
 //!
-//! Invariant: with what is charged and what lies here unused, the client is within `buffer.memory`, but for lists of due times.
-//! Buffers and lists of finished batches are used again: in steady state a batch takes neither from the allocator. Otherwise
-//! musl's would ask the system for each, and each would cost as many page faults as it has pages. Knows nothing of records.
+//! Invariant: what is charged is within `buffer.memory`, and no buffer is laid by that would not be within it too; the next
+//! batches take those first. Buffers and lists of finished batches are used again: in steady state a batch takes neither from
+//! the allocator. Otherwise musl's would ask the system for each, and each would cost as many page faults as it has pages.
+//! Knows nothing of records.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,10 @@ pub(super) struct Memory {
     limit: usize,
     used: usize,
     buffers: Pool<Vec<u8>>,
-    /// Bytes of those buffers.
-    pooled: usize,
     /// Buffers of finished batches that a writer had not let go of: it had written them, and the answer was quicker than it.
     lent: Vec<Arc<Vec<u8>>>,
+    /// Bytes of those buffers, whoever holds them.
+    laid_by: usize,
     due_times: Pool<DueTimes>,
     reviewed: Option<Instant>,
 }
@@ -41,8 +41,8 @@ impl Memory {
             limit,
             used: 0,
             buffers: Pool::new(),
-            pooled: 0,
             lent: Vec::new(),
+            laid_by: 0,
             due_times: Pool::new(),
             reviewed: None,
         }
@@ -68,14 +68,14 @@ impl Memory {
 
     /// A buffer for a batch that is to be filled.
     pub(super) fn take_buffer(&mut self, now: Instant) -> Vec<u8> {
-        for bytes in mem::take(&mut self.lent) {
-            self.recycle(bytes);
-        }
-        let buffer = self
-            .buffers
-            .take()
-            .unwrap_or_else(|| Vec::with_capacity(FIRST_BUFFER_BYTES));
-        self.pooled = self.pooled.saturating_sub(buffer.capacity());
+        self.collect();
+        let buffer = match self.buffers.take() {
+            Some(buffer) => {
+                self.laid_by -= buffer.capacity();
+                buffer
+            }
+            None => Vec::with_capacity(FIRST_BUFFER_BYTES),
+        };
         let reviewed = *self.reviewed.get_or_insert(now);
         if now.saturating_duration_since(reviewed) >= REVIEW_EVERY {
             self.reviewed = Some(now);
@@ -84,9 +84,23 @@ impl Memory {
         buffer
     }
 
+    /// Buffers that the writers have let go of by now.
+    fn collect(&mut self) {
+        let is_free = |bytes: &Arc<Vec<u8>>| Arc::strong_count(bytes) == 1;
+        while let Some(at) = self.lent.iter().position(is_free) {
+            let bytes = self.lent.swap_remove(at);
+            self.laid_by -= bytes.capacity();
+            self.recycle(bytes);
+        }
+    }
+
     fn review(&mut self) {
-        let freed = self.buffers.unneeded().map(|buffer| buffer.capacity());
-        self.pooled = self.pooled.saturating_sub(freed.sum());
+        let freed: usize = self
+            .buffers
+            .unneeded()
+            .map(|buffer| buffer.capacity())
+            .sum();
+        self.laid_by -= freed;
         drop(self.due_times.unneeded());
     }
 
@@ -106,10 +120,19 @@ impl Memory {
     /// Takes a finished batch's buffer back, now or once the writer has let go of it. One of exactly its size is too small for
     /// the next batch, which would have to move again and again as it grows.
     pub(super) fn recycle(&mut self, bytes: Arc<Vec<u8>>) {
+        if bytes.len() == bytes.capacity() {
+            return;
+        }
         match Arc::try_unwrap(bytes) {
-            Ok(buffer) if buffer.len() < buffer.capacity() => self.give_buffer(buffer),
-            Err(bytes) if self.lent.len() < LENT_MAX => self.lent.push(bytes),
-            _ => {}
+            Ok(buffer) => self.give_buffer(buffer),
+            Err(bytes) => self.remember(bytes),
+        }
+    }
+
+    fn remember(&mut self, bytes: Arc<Vec<u8>>) {
+        if self.lent.len() < LENT_MAX && self.has_room_for(bytes.capacity()) {
+            self.laid_by += bytes.capacity();
+            self.lent.push(bytes);
         }
     }
 
@@ -128,9 +151,13 @@ impl Memory {
     /// Keeps it for another batch, if there is room within the limit.
     fn give_buffer(&mut self, buffer: Vec<u8>) {
         let bytes = buffer.capacity();
-        if self.used + self.pooled + bytes <= self.limit && self.buffers.give(buffer) {
-            self.pooled += bytes;
+        if self.has_room_for(bytes) && self.buffers.give(buffer) {
+            self.laid_by += bytes;
         }
+    }
+
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.used + self.laid_by + bytes <= self.limit
     }
 }
 
@@ -187,9 +214,11 @@ mod tests {
         Arc::new(buffer)
     }
 
+    /// How many buffers are free, after a look at the books.
     fn pooled(memory: &Memory) -> usize {
-        let held: usize = memory.buffers.things.iter().map(Vec::capacity).sum();
-        assert_eq!(memory.pooled, held);
+        let free: usize = memory.buffers.things.iter().map(Vec::capacity).sum();
+        let lent: usize = memory.lent.iter().map(|bytes| bytes.capacity()).sum();
+        assert_eq!(memory.laid_by, free + lent);
         memory.buffers.things.len()
     }
 
@@ -220,8 +249,10 @@ mod tests {
         let (mut memory, now) = (Memory::new(LIMIT), Instant::now());
         let held: Vec<Arc<Vec<u8>>> = (0..LENT_MAX + 5).map(|_| large()).collect();
         for bytes in &held {
+            memory.recycle(Arc::new(vec![7; 10]));
             memory.recycle(Arc::clone(bytes));
         }
+        assert_eq!(pooled(&memory), 0);
         drop(held);
         memory.take_buffer(now);
         assert_eq!(pooled(&memory), LENT_MAX - 1);
@@ -247,10 +278,15 @@ mod tests {
     fn what_lies_unused_is_within_the_limit_with_what_is_used() {
         let mut memory = Memory::new(LIMIT);
         memory.charge(LIMIT - 3 * LARGE);
+        let held = large();
+        memory.recycle(Arc::clone(&held));
         for _ in 0..10 {
             memory.recycle(large());
         }
-        assert_eq!(pooled(&memory), 3);
+        assert_eq!(pooled(&memory), 2);
+        let held_beyond = large();
+        memory.recycle(Arc::clone(&held_beyond));
+        assert_eq!(memory.lent.len(), 1);
     }
 
     #[test]

@@ -49,7 +49,6 @@ fn deliver(rig: &mut Rig) -> u64 {
     let asked = Asked::read(*connection, "broker-1", frame);
     let answer = asked.answer_with(asked.version, &asked.produced(|_| 0));
     let (connection, id) = (*connection, frame.correlation_id);
-    drop(sent);
     let (now, mut acknowledged) = (rig.now, 0);
     let answered = measure(|| {
         rig.client.handle_written(connection, id, now);
@@ -62,6 +61,8 @@ fn deliver(rig: &mut Rig) -> u64 {
             }
         }
     });
+    // The writer lets go of the batch after the answer, as it may.
+    drop(sent);
     assert!(acknowledged > 0, "the answer acknowledges the batch");
     sending.count_total + answered.count_total
 }
