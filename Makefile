@@ -1,8 +1,9 @@
 # The two commands to know: `make run` and `make test`. `make` alone lists all.
 
 CARGO ?= cargo
-BINARY := target/release/continuous-producer
-SANDBOX := target/release/sandbox
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(BUILT)/release/continuous-producer
+SANDBOX := $(BUILT)/release/sandbox
 
 # What `make static` builds for.
 TARGET ?= x86_64-unknown-linux-musl
@@ -97,7 +98,7 @@ vendor: ## Write one archive with all sources and crates, from which `make build
 
 dist: DIST_TARGET = $(or $(TARGET),x86_64-unknown-linux-musl)
 dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
-	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary target/$(DIST_TARGET)/release/continuous-producer
+	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary $(BUILT)/$(DIST_TARGET)/release/continuous-producer
 
 test-dist: ## Check archives, bill of materials, image, workflows, oldest Rust, all or CHECKS="words of names" (root, Python 3, Go, package registries)
 	@tests/packaging/run $(CHECKS)

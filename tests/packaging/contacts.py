@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from names import NameServer
+from name_server import NameServer
 
 BROKER, REGISTRY, NAME_SERVER = ("127.0.0.1", 19092), ("127.0.0.1", 18081), ("127.0.0.1", 53)
 MESSAGES = 200
@@ -23,17 +23,12 @@ PEER = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\("([^"]+)"\)|inet_p
 # But for glibc's question to a daemon on this machine that caches names, which mostly is not there.
 OTHER_FAMILY = re.compile(r"sa_family=(AF_(?!INET6?\b|UNSPEC\b)\w+)\b(?!, sun_path=\"/var/run/nscd/socket\")")
 OPENED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)"')
-# What the C library and Rust's std look at whatever the program does.
-SYSTEM = (
-    "/proc/self/",
-    "/sys/fs/cgroup/",
-    "/sys/devices/system/cpu",
-    "/etc/ld.so",
-    "/lib",
-    "/usr/lib",
-    "/dev/",
-    "/proc/stat",
+# What the C library, its loader and Rust's std look at whatever the program does; and how much memory it takes itself.
+SYSTEM = re.compile(
+    r"/proc/self/(cgroup|mountinfo|maps|auxv|status)|/sys/fs/cgroup/.*|/sys/devices/system/cpu/.*|/dev/null"
+    r"|/etc/ld\.so\.(cache|preload)|/(usr/)?lib(64)?/.*\.so(\.\d+)*"
 )
+BROKER_NAME, REGISTRY_NAME = "broker.example", "registry.example"
 # What the sandbox gives it to trust.
 AUTHORITIES = re.compile(r"/sandbox/certificates/ca\.pem$")
 # What resolving a name looks at; each C library has its own choice of them.
@@ -46,17 +41,17 @@ def main(program: Path, sandbox: Path, folder: Path) -> int:
     resolver.write_text("nameserver 127.0.0.1\n")
     target = Path("/etc/resolv.conf").resolve()
     subprocess.run(["mount", "--bind", resolver, target], check=True)
-    server = NameServer()
+    server = NameServer({name: "127.0.0.1" for name in (BROKER_NAME, REGISTRY_NAME)})
     wrong = []
     for title, broker, registry, names, security in (
         ("by address", BROKER[0], REGISTRY[0], set(), "PLAINTEXT"),
         ("by address, encrypted", BROKER[0], REGISTRY[0], set(), "SSL"),
-        ("by name", "broker.example", "registry.example", {"broker.example", "registry.example"}, "PLAINTEXT"),
+        ("by name", BROKER_NAME, REGISTRY_NAME, {BROKER_NAME, REGISTRY_NAME}, "PLAINTEXT"),
     ):
         server.asked.clear()
         trace = folder / "strace.log"
         run(program, sandbox, security, f"{broker}:{BROKER[1]}", f"http://{registry}:{REGISTRY[1]}", trace)
-        said = trace.read_text()
+        said, asked = trace.read_text(), set(server.asked)
         peers, files = peers_of(said), files_of(said)
         if security == "SSL":
             if not any(map(AUTHORITIES.search, files)):
@@ -68,15 +63,15 @@ def main(program: Path, sandbox: Path, folder: Path) -> int:
             f"{title}: it did not speak to {peer}, so that this test is blind" for peer in sorted(allowed - peers)
         ]
         wrong += [f"{title}: it opened {path}" for path in sorted(files - (RESOLVER if names else set()))]
-        wrong += [f"{title}: it asked for the name {name}" for name in sorted(server.asked - names)]
+        wrong += [f"{title}: it asked for the name {name}" for name in sorted(asked - names)]
         wrong += [
-            f"{title}: it did not ask for {name}, so that this test is blind" for name in sorted(names - server.asked)
+            f"{title}: it did not ask for {name}, so that this test is blind" for name in sorted(names - asked)
         ]
         wrong += [f"{title}: it used {family}" for family in sorted(set(OTHER_FAMILY.findall(said)))]
         if said.count("execve(") > 1:
             wrong.append(f"{title}: it started another program")
         print(
-            f"{title}: spoke to {told(peers)}; asked for {', '.join(sorted(server.asked)) or 'no name'}; "
+            f"{title}: spoke to {listed(peers)}; asked for {', '.join(sorted(asked)) or 'no name'}; "
             f"opened {', '.join(sorted(files)) or 'nothing that was not given'}"
         )
     print("\n".join(wrong) if wrong else f"nobody else, in three runs of {MESSAGES} messages")
@@ -132,10 +127,10 @@ def peers_of(trace: str) -> set[tuple[str, int]]:
 
 def files_of(trace: str) -> set[str]:
     """What was opened, or tried to be, but for what every program looks at."""
-    return {path for path in OPENED.findall(trace) if not path.startswith(SYSTEM)}
+    return {path for path in OPENED.findall(trace) if not SYSTEM.fullmatch(path)}
 
 
-def told(peers: set[tuple[str, int]]) -> str:
+def listed(peers: set[tuple[str, int]]) -> str:
     return ", ".join(f"{host}:{port}" for host, port in sorted(peers))
 
 

@@ -11,7 +11,7 @@ PT_DYNAMIC, PT_INTERP, PT_NOTE = 2, 3, 4
 SIZE_MAX = 6_000_000
 # Where things are on the machine that builds, and hardly anywhere else. /usr/share is in the program's manual page.
 BUILDERS = re.compile(
-    rb"/(?:root|home|work|builds?|tmp|opt|usr/src|usr/lib/rustlib)/[\w.+-]+[\w./+-]*|/\.(?:cargo|rustup)/"
+    rb"/(?:root|home|builds?|tmp|opt|usr/src|usr/lib/rustlib)/[\w.+-]+[\w./+-]*|/\.(?:cargo|rustup)/"
 )
 
 

@@ -36,6 +36,7 @@ class EmptyRoot:
     def __init__(self, at: Path, binary: Path, emulator: Path | None, files: Mapping[str, bytes],
                  writable: bool) -> None:
         self.at, self.emulator = at, emulator
+        self.started: list[subprocess.Popen[str]] = []
         # In a user namespace of somebody else there is one user only.
         self.is_root = int(Path("/proc/self/uid_map").read_text().split()[2]) > NOBODY
         at.mkdir(parents=True, exist_ok=True)
@@ -58,11 +59,13 @@ class EmptyRoot:
         return sorted(f"/{path.relative_to(self.at)}" for path in self.at.rglob("*") if not path.is_dir())
 
     def start(self, arguments: Sequence[str], settings: Mapping[str, str]) -> subprocess.Popen[str]:
-        """Its output is one pipe."""
+        """Its output is one pipe. What has not ended by itself is killed by `remove`."""
         # graviola wants what not every ARM has: `max` is one that has it all.
         command = [EMULATOR, "-cpu", "max", PROGRAM] if self.emulator else [PROGRAM]
-        return subprocess.Popen([*command, *arguments], env=dict(settings), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=self._enter)
+        process = subprocess.Popen([*command, *arguments], env=dict(settings), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=self._enter)
+        self.started.append(process)
+        return process
 
     def _enter(self) -> None:
         """Between fork and exec. Root of a user namespace that has no nobody stays root, and gets no right from it."""
@@ -79,6 +82,9 @@ class EmptyRoot:
         checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
     def remove(self) -> None:
+        for process in self.started:
+            process.kill()
+            process.wait()
         if (self.at / LEDGERS[1:]).is_mount():
             checked(libc.umount(bytes(self.at / LEDGERS[1:])))
         checked(libc.umount(bytes(self.at)))

@@ -215,14 +215,15 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--sandbox", type=Path, required=True)
     parser.add_argument("--emulator", type=Path)
+    parser.add_argument("--usual", type=Path, required=True)
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
     loopback_up()
     if options.speed:
-        return speed.compare(options.binary, HERE / "target/release/continuous-producer", options.sandbox)
+        return speed.compare(options.binary, options.usual, options.sandbox)
     with tempfile.TemporaryDirectory(prefix="static-") as folder:
         place = Place(options.binary.resolve(), options.sandbox.resolve(), options.emulator, Path(folder),
-                      NameServer(ELSEWHERE, "127.0.0.1"))
+                      NameServer({ELSEWHERE: "127.0.0.1"}))
         results = [passed(name, check, place) for name, check in CHECKS]
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if all(results) else 1

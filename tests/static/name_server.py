@@ -1,4 +1,4 @@
-"""A name server on loopback that knows one name, and remembers what it was asked.
+"""A name server on loopback that knows some names, and remembers what it was asked.
 
 It listens at the address that musl asks where no file names another: so a question that should not be asked is noticed.
 """
@@ -6,6 +6,7 @@ It listens at the address that musl asks where no file names another: so a quest
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 
 ADDRESS = ("127.0.0.1", 53)
 A, IN = 1, 1
@@ -13,8 +14,10 @@ NO_SUCH_NAME = 3
 
 
 class NameServer:
-    def __init__(self, name: str, address: str) -> None:
-        self.name, self.address = name, address
+    """`addresses` by names in lower case."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self.addresses = addresses
         self.asked: list[str] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(ADDRESS)
@@ -35,9 +38,9 @@ class NameServer:
         self.asked.append(name)
         (kind,) = struct.unpack_from(">H", query, at + 1)
         question = query[12:at + 5]
-        known = name.lower() == self.name
+        address = self.addresses.get(name.lower())
         answer = b""
-        if known and kind == A:
-            answer = struct.pack(">HHHIH", 0xC00C, A, IN, 60, 4) + socket.inet_aton(self.address)
-        flags = 0x8180 | (0 if known else NO_SUCH_NAME)
+        if address and kind == A:
+            answer = struct.pack(">HHHIH", 0xC00C, A, IN, 60, 4) + socket.inet_aton(address)
+        flags = 0x8180 | (0 if address else NO_SUCH_NAME)
         return query[:2] + struct.pack(">HHHHH", flags, 1, bool(answer), 0, 0) + question + answer
