@@ -1,6 +1,6 @@
 """A tar.gz that is the same bytes whoever makes it, where and when: sorted, one time, one owner, two modes.
 
-It never follows a symbolic link and never writes half a file: what is at the path is whole.
+It takes no symbolic link and never writes half a file: what is at the path is whole.
 """
 
 import gzip
@@ -12,6 +12,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import output
+from errors import PackagingError
 
 CHECKSUMS = "SHA256SUMS"
 CHECKED = re.compile(r"continuous-producer-.*\.(tar\.gz|cdx\.json)")
@@ -31,6 +33,8 @@ class Entry:
 
 def file(path: Path, name: str | None = None) -> Entry:
     """The file as it lies there, under its own name or another."""
+    if path.is_symlink():
+        raise PackagingError(f"{path} is a symbolic link, which not every system can unpack")
     return Entry(name or str(path), path, os.access(path, os.X_OK))
 
 
@@ -50,7 +54,7 @@ def write(path: Path, folder: str, entries: list[Entry], epoch: int) -> None:
     unfinished.replace(path)
 
 
-def told(path: Path) -> str:
+def described(path: Path) -> str:
     """Path, size and SHA-256, for people."""
     return f"{path}  {path.stat().st_size:,} bytes  SHA-256 {sha256(path)}"
 
@@ -61,6 +65,19 @@ def write_checksums(folder: Path) -> Path:
     path = folder / CHECKSUMS
     path.write_text("".join(f"{sha256(file)}  {file.name}\n" for file in files))
     return path
+
+
+def epoch() -> int:
+    """What the entries' time is, in seconds since 1970: SOURCE_DATE_EPOCH, else the commit's time, else that of the files of an
+    unpacked archive."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given:
+        if not given.isdecimal():
+            raise PackagingError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds")
+        return int(given)
+    if Path(".git").exists():
+        return int(output("git", "log", "-1", "--format=%ct"))
+    return int(Path("Cargo.lock").stat().st_mtime)
 
 
 def sha256(path: Path) -> str:

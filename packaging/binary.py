@@ -30,6 +30,6 @@ def runner(target: str) -> list[str]:
     return [emulator]
 
 
-def told(binary: Path, target: str, *arguments: str) -> str:
+def said(binary: Path, target: str, *arguments: str) -> str:
     """What the program prints when it is called so."""
     return output(*runner(target), binary.resolve(), *arguments)

@@ -1,4 +1,4 @@
-"""How other programs are run, and what time it is: the commit's, so that the same sources make the same bytes."""
+"""How other programs are run."""
 
 import os
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 from errors import PackagingError
 
 CARGO = os.environ.get("CARGO", "cargo")
-LOCK = Path("Cargo.lock")
 
 
 def output(*command: str | Path, environment: Mapping[str, str] | None = None) -> str:
@@ -21,15 +20,3 @@ def output(*command: str | Path, environment: Mapping[str, str] | None = None) -
         words = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
         raise PackagingError(f"`{' '.join(map(str, command))}` failed: {' / '.join(words[-3:])}")
     return done.stdout
-
-
-def epoch() -> int:
-    """Seconds since 1970: SOURCE_DATE_EPOCH, else the commit's time, else that of the files of an unpacked archive."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    if given:
-        if not given.isdecimal():
-            raise PackagingError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds")
-        return int(given)
-    if Path(".git").exists():
-        return int(output("git", "log", "-1", "--format=%ct"))
-    return int(LOCK.stat().st_mtime)

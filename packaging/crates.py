@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import CARGO, LOCK, output
+from commands import CARGO, output
 
 PROGRAM = "continuous-producer"
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
@@ -135,7 +135,7 @@ def _crate(told: dict, checksums: dict[tuple[str, str], str]) -> Crate:
 
 def _checksums() -> dict[tuple[str, str], str]:
     found = {}
-    for block in LOCK.read_text().split("[[package]]"):
+    for block in Path("Cargo.lock").read_text().split("[[package]]"):
         fields = dict(re.findall(r'^(name|version|checksum) = "(.*)"$', block, re.MULTILINE))
         if "checksum" in fields:
             found[(fields["name"], fields["version"])] = fields["checksum"]

@@ -13,7 +13,7 @@ import crates
 import notices
 import sbom
 from archive import Entry
-from commands import epoch, output
+from commands import output
 from errors import PackagingError
 
 NAME = crates.PROGRAM
@@ -33,25 +33,25 @@ def make(folder: Path, target: str, program: Path) -> None:
         raise PackagingError(f"there is no {program}: `make static TARGET={target}` builds it")
     known = crates.of(target)
     label = f"{NAME}-{known.program.version}-{target}"
-    said = binary.told(program, target, "--version").split()
-    if known.program.version not in said:
-        raise PackagingError(f"{program} is not of version {known.program.version}: it says {' '.join(said)!r}")
+    version = binary.said(program, target, "--version").split()
+    if known.program.version not in version:
+        raise PackagingError(f"{program} is not of version {known.program.version}: it says {' '.join(version)!r}")
     rustc_version = binary.rustc_version(program)
-    bill = sbom.document(known, target, rustc_version, archive.sha256(program), epoch())
+    bill = sbom.document(known, target, rustc_version, archive.sha256(program), archive.epoch())
     entries = [Entry(NAME, program, executable=True), Entry(f"{NAME}.cdx.json", bill)]
     entries += [archive.file(Path(name)) for name in DOCUMENTS]
     entries += [archive.file(Path(name)) for name in _files_of(FOLDERS)]
-    entries += [Entry(name, binary.told(program, target, *arguments).encode()) for name, arguments in MADE.items()]
+    entries += [Entry(name, binary.said(program, target, *arguments).encode()) for name, arguments in MADE.items()]
     entries += notices.entries(known, target, rustc_version)
     packed, document = folder / f"{label}.tar.gz", folder / f"{label}.cdx.json"
-    archive.write(packed, label, entries, epoch())
+    archive.write(packed, label, entries, archive.epoch())
     document.write_bytes(bill)
     print(
         f"{len(entries)} files; {len(known.shipped)} crates in the binary, {len(known.building)} more build it; "
         f"rustc {rustc_version}"
     )
     for path in (packed, document, archive.write_checksums(folder)):
-        print(archive.told(path))
+        print(archive.described(path))
 
 
 def _files_of(folders: list[str]) -> list[str]:

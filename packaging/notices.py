@@ -72,15 +72,19 @@ def _refuse_stale(used: set[str]) -> None:
 
 
 def _std_texts(rustc_version: str) -> list[Path]:
-    """Of a toolchain of that version if there is one, else of the one that is active: rustup's, or Debian's."""
+    """Of a toolchain of that version: the active one, one beside it that was named by its number, or Debian's."""
     release = ".".join(rustc_version.split(".")[:2])
     debian = Path(f"/usr/share/doc/libstd-rust-web-{release}/copyright")
-    sysroot = Path(output(os.environ.get("RUSTC", "rustc"), "--print", "sysroot").strip())
-    rustup = sysroot / "share/doc/rust/COPYRIGHT-library.html"
-    # A toolchain that was named by its number lies beside the active one.
-    beside = sorted(sysroot.parent.glob(f"{rustc_version}-*/share/doc/rust/COPYRIGHT-library.html"))
-    for path in (*beside, debian, rustup):
+    rustc = os.environ.get("RUSTC", "rustc")
+    sysroot = Path(output(rustc, "--print", "sysroot").strip())
+    of_rustup = Path("share/doc/rust/COPYRIGHT-library.html")
+    candidates = [*sorted(sysroot.parent.glob(f"{rustc_version}-*/{of_rustup}")), debian]
+    if output(rustc, "--version").split()[1] == rustc_version:
+        candidates.append(sysroot / of_rustup)
+    for path in candidates:
         if path.is_file():
             licences = sorted((path.parent / "licenses").glob("*.txt")) if path.suffix == ".html" else []
             return [path, *licences]
-    raise PackagingError(f"the licences of Rust's standard library are neither at {rustup} nor at {debian}")
+    raise PackagingError(
+        f"the licences of Rust {rustc_version}'s standard library are not at {', '.join(map(str, candidates))}"
+    )

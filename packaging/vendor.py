@@ -14,7 +14,7 @@ from pathlib import Path
 
 import archive
 import crates
-from commands import CARGO, epoch, output
+from commands import CARGO, output
 from errors import PackagingError
 
 TARGETS = [f"{processor}-unknown-linux-{libc}" for processor in ("x86_64", "aarch64") for libc in ("gnu", "musl")]
@@ -48,14 +48,14 @@ def make(folder: Path) -> None:
             archive.file(path, f"vendor/{path.relative_to(vendored)}") for path in vendored.rglob("*") if path.is_file()
         ]
         path = folder / f"continuous-producer-{version}-vendored.tar.gz"
-        archive.write(path, f"continuous-producer-{version}", entries, epoch())
+        archive.write(path, f"continuous-producer-{version}", entries, archive.epoch())
         count = len(list(vendored.iterdir()))
     changed = output("git", "status", "--porcelain", "--untracked-files=no").strip()
     print(f"sources: {len(tracked)} files, {'as committed' if not changed else 'with changes that are not committed'}")
     print(f"crates: {count}, of which {named_only} by name only, which no Linux build wants")
     print("std: " + (", ".join(map(str, libraries)) or "its source is not installed, so building it needs a network"))
     archive.write_checksums(folder)
-    print(archive.told(path))
+    print(archive.described(path))
 
 
 def _text(path: Path) -> str:

@@ -1,7 +1,8 @@
 //! Finds the addresses of a host, for no longer than a request may take.
 //!
-//! The system's resolver cannot be interrupted: it is asked in a thread, which is left alone where it takes longer. Addresses and
-//! names of this machine need none: such a name never leaves it. As ureq's own resolver does it, but a thread that the system refuses is an error here and no panic.
+//! The system's resolver cannot be interrupted: it is asked in a thread, which is left alone where it takes longer. As ureq's own
+//! resolver does it, but a thread that the system refuses is an error here and no panic, and names of this machine are known: such
+//! a name never leaves it.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};

@@ -32,7 +32,7 @@ fn the_readme_names_every_direct_dependency_with_its_licence_and_a_reason() {
             licences.get(name).map(String::as_str),
             "the licence of {name}"
         );
-        assert!(row[3].len() >= "lz4".len(), "{name} has no reason");
+        assert!(!row[3].is_empty(), "{name} has no reason");
     }
 }
 
