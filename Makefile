@@ -133,11 +133,11 @@ doc: ## Build the documentation, private items too
 	@$(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 static: ## Build a static binary (musl) for x86-64, or for ARM by TARGET=aarch64-unknown-linux-musl; OFFLINE=1: fetch nothing
-	@CARGO=$(CARGO) OFFLINE=$(OFFLINE) static/build $(TARGET)
+	@CARGO=$(CARGO) OFFLINE=$(OFFLINE) static/build "$(TARGET)"
 
 .PHONY: static-twice test-static
 static-twice: ## Build it twice, in different folders, once without any compiler in PATH: the bytes must be the same (git)
-	@CARGO=$(CARGO) tests/static/twice $(TARGET)
+	@CARGO=$(CARGO) tests/static/twice "$(TARGET)"
 
 test-static: ## Run what `make static` built alone in an empty root (sandbox of `make build`, Python 3, root or user namespaces; for ARM qemu)
-	@tests/static/run $(TARGET)
+	@tests/static/run "$(TARGET)"

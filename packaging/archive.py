@@ -16,6 +16,7 @@ from commands import output
 from errors import PackagingError
 
 CHECKSUMS = "SHA256SUMS"
+LAST_SECOND = 253_402_300_799
 CHECKED = re.compile(r"continuous-producer-.*\.(tar\.gz|cdx\.json)")
 
 
@@ -41,17 +42,24 @@ def file(path: Path, name: str | None = None) -> Entry:
 def write(path: Path, folder: str, entries: list[Entry], epoch: int) -> None:
     """Writes `path`, in which all entries are in `folder`."""
     unfinished = path.with_name(f"{path.name}.unfinished")
-    with open(unfinished, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                content = entry.bytes()
-                member = tarfile.TarInfo(f"{folder}/{entry.name}")
-                member.size, member.mtime = len(content), epoch
-                member.mode = 0o755 if entry.executable else 0o644
-                member.uid = member.gid = 0
-                member.uname = member.gname = "root"
-                tar.addfile(member, io.BytesIO(content))
-    unfinished.replace(path)
+    try:
+        with open(unfinished, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    _add(tar, f"{folder}/{entry.name}", entry, epoch)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, name: str, entry: Entry, epoch: int) -> None:
+    content = entry.bytes()
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime = len(content), epoch
+    member.mode = 0o755 if entry.executable else 0o644
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    tar.addfile(member, io.BytesIO(content))
 
 
 def described(path: Path) -> str:
@@ -72,12 +80,20 @@ def epoch() -> int:
     unpacked archive."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
-        if not given.isdecimal():
-            raise PackagingError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds")
+        if not given.isdecimal() or int(given) > LAST_SECOND:
+            raise PackagingError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds until the year 9999")
         return int(given)
     if Path(".git").exists():
         return int(output("git", "log", "-1", "--format=%ct"))
     return int(Path("Cargo.lock").stat().st_mtime)
+
+
+def whether_committed() -> str:
+    """Of the sources that are packed, for people."""
+    if not Path(".git").exists():
+        return "as they lie there"
+    changed = output("git", "status", "--porcelain", "--untracked-files=no").strip()
+    return "with changes that are not committed" if changed else "as committed"
 
 
 def sha256(path: Path) -> str:

@@ -48,7 +48,7 @@ def make(folder: Path, target: str, program: Path) -> None:
     document.write_bytes(bill)
     print(
         f"{len(entries)} files; {len(known.shipped)} crates in the binary, {len(known.building)} more build it; "
-        f"rustc {rustc_version}"
+        f"rustc {rustc_version}; sources {archive.whether_committed()}"
     )
     for path in (packed, document, archive.write_checksums(folder)):
         print(archive.described(path))

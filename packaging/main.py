@@ -5,6 +5,7 @@ wrongly.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -25,13 +26,15 @@ def main(arguments: list[str]) -> int:
     for command in (vendoring, dealing):
         command.add_argument("--output", type=Path, default=OUTPUT, help=f"where to ({OUTPUT})")
     chosen = parser.parse_args(arguments)
+    # So that a run that is stopped takes its unfinished files along.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         chosen.output.mkdir(parents=True, exist_ok=True)
         if chosen.command == "vendor":
             vendor.make(chosen.output)
         else:
             dist.make(chosen.output, chosen.target, chosen.binary)
-    except PackagingError as error:
+    except (PackagingError, OSError) as error:
         print(f"packaging/run {chosen.command}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -42,7 +42,7 @@ def make(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         vendored = Path(work) / "vendor"
         named_only = _vendor(vendored, libraries)
-        entries = [archive.file(path) for path in tracked if path != CONFIG and path.is_file()]
+        entries = [archive.file(path) for path in tracked if path != CONFIG]
         entries.append(archive.Entry(str(CONFIG), (_text(CONFIG) + VENDORED).encode()))
         entries += [
             archive.file(path, f"vendor/{path.relative_to(vendored)}") for path in vendored.rglob("*") if path.is_file()
@@ -50,8 +50,7 @@ def make(folder: Path) -> None:
         path = folder / f"continuous-producer-{version}-vendored.tar.gz"
         archive.write(path, f"continuous-producer-{version}", entries, archive.epoch())
         count = len(list(vendored.iterdir()))
-    changed = output("git", "status", "--porcelain", "--untracked-files=no").strip()
-    print(f"sources: {len(tracked)} files, {'as committed' if not changed else 'with changes that are not committed'}")
+    print(f"sources: {len(tracked)} files, {archive.whether_committed()}")
     print(f"crates: {count}, of which {named_only} by name only, which no Linux build wants")
     print("std: " + (", ".join(map(str, libraries)) or "its source is not installed, so building it needs a network"))
     archive.write_checksums(folder)

@@ -17,7 +17,7 @@ const ADDRESSES: [IpAddr; 2] = [
 pub fn is_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let last = name.rsplit('.').next().unwrap_or(name);
-    last.eq_ignore_ascii_case("localhost") && !name.starts_with('.')
+    last.eq_ignore_ascii_case("localhost") && name.split('.').all(|label| !label.is_empty())
 }
 
 /// Where a name of this machine leads to; nothing for any other.
@@ -52,6 +52,7 @@ mod tests {
             "localhost.example",
             "localhost..",
             ".localhost",
+            "a..localhost",
             "localhost4",
             "127.0.0.1",
         ] {
