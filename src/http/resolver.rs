@@ -15,7 +15,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::loopback;
+use crate::host_names;
 
 /// More addresses than these are not tried; what ureq takes.
 const ADDRESSES_MAX: usize = 16;
@@ -59,7 +59,7 @@ fn known(host: &str) -> Option<Vec<SocketAddr>> {
         return Some(vec![address]);
     }
     let (name, port) = host.rsplit_once(':')?;
-    loopback::addresses(name, port.parse().ok()?).map(Vec::from)
+    host_names::loopback(name, port.parse().ok()?).map(Vec::from)
 }
 
 fn look_up(host: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
@@ -74,11 +74,14 @@ fn look_up(host: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error>
         let words = format!("starting a thread failed: {error}");
         io::Error::new(error.kind(), words)
     })?;
-    match answer.recv_timeout(*timeout.after) {
-        Ok(found) => Ok(found?),
-        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(timeout.reason)),
-        Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
-    }
+    let why = match answer.recv_timeout(*timeout.after) {
+        Ok(Ok(found)) => return Ok(found),
+        Ok(Err(error)) => host_names::not_found(&error),
+        Err(RecvTimeoutError::Timeout) => "no name server answers in time".to_owned(),
+        Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
+    };
+    let words = format!("its name has no address: {why}");
+    Err(Error::Io(io::Error::new(io::ErrorKind::NotFound, words)))
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ use crossbeam_channel::{Sender, bounded};
 use socket2::SockRef;
 
 use self::door::{Door, Event};
+use crate::host_names;
 use crate::kafka::config::HostPort;
-use crate::loopback;
 
 /// How many connections there may be at a time.
 pub const CONNECTIONS_MAX: usize = 16;
@@ -173,7 +173,7 @@ impl Drop for Server {
 
 /// A name that has both kinds of addresses, as `localhost` has, means the older one, which every scraper can reach.
 fn listen(address: &HostPort) -> io::Result<(TcpListener, SocketAddr)> {
-    let mut addresses: Vec<SocketAddr> = match loopback::addresses(&address.host, address.port) {
+    let mut addresses: Vec<SocketAddr> = match host_names::loopback(&address.host, address.port) {
         Some(known) => known.to_vec(),
         None => (address.host.as_str(), address.port)
             .to_socket_addrs()?

@@ -380,7 +380,7 @@ impl Run {
             &figures::final_event(&total, &ledger),
             figures::final_statistics(&total, &ledger),
         );
-        // Behind the books: a request that is being connected may hold it up for a moment, which a second signal does not wait for.
+        // Behind the books: they may take a moment to end, which a second signal does not wait for.
         let mut asked = Ok(());
         if self.stop.second_signal().is_none() {
             let watched = self.watchers.take().map_or(Ok(()), Watchers::join);

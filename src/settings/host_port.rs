@@ -8,8 +8,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::problem::Problem;
+use crate::host_names;
 use crate::kafka::config::HostPort;
-use crate::loopback;
 
 /// Kafka's usual port.
 pub const KAFKA_PORT: u16 = 9092;
@@ -192,7 +192,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
-        Err(_) => loopback::is_name(host),
+        Err(_) => host_names::is_loopback(host),
     }
 }
 

@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "kafka::config",
             "foreign",
             "tls",
-            "loopback",
+            "host_names",
         ],
     ),
     ("src/kafka/config.rs", &["kafka::wire", "secret", "tls"]),
@@ -40,7 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["registry", "http", "foreign", "secret", "tls"],
     ),
     ("src/oauth", &["oauth", "http", "foreign", "secret", "tls"]),
-    ("src/http", &["http", "secret", "tls", "loopback"]),
+    ("src/http", &["http", "secret", "tls", "host_names"]),
     (
         "src/settings",
         &[
@@ -53,7 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "tls",
             "crypto",
             "exit",
-            "loopback",
+            "host_names",
         ],
     ),
     (
@@ -65,7 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/foreign.rs", &[]),
     ("src/exit.rs", &[]),
-    ("src/loopback.rs", &[]),
+    ("src/host_names.rs", &[]),
     ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),
@@ -73,7 +73,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "src/report",
         &["report", "kafka::client::status", "settings", "foreign"],
     ),
-    ("src/monitor", &["monitor", "kafka::config", "loopback"]),
+    ("src/monitor", &["monitor", "kafka::config", "host_names"]),
     (
         "src/pipeline",
         &[

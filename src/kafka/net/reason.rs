@@ -148,16 +148,13 @@ pub(super) fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// The system's words for an error, without its number and without Rust's preface to resolver errors.
+/// The system's words for an error, without its number.
 pub(super) fn os_words(error: &io::Error) -> String {
     let words = error.to_string();
-    let words = words
-        .split_once(" (os error ")
-        .map_or(words.as_str(), |(words, _number)| words);
-    words
-        .strip_prefix("failed to lookup address information: ")
-        .unwrap_or(words)
-        .to_owned()
+    match words.split_once(" (os error ") {
+        Some((words, _number)) => words.to_owned(),
+        None => words,
+    }
 }
 
 #[cfg(test)]

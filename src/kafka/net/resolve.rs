@@ -15,8 +15,8 @@ use crossbeam_channel::{bounded, select};
 
 use super::control::Control;
 use super::reason::{Peer, os_words, seconds};
+use crate::host_names;
 use crate::kafka::config::HostPort;
-use crate::loopback;
 
 /// Lookups under way in the process, those given up included.
 pub const RESOLVERS_MAX: usize = 32;
@@ -50,7 +50,7 @@ pub(super) fn resolve(
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, address.port)]);
     }
-    if let Some(addresses) = loopback::addresses(&address.host, address.port) {
+    if let Some(addresses) = host_names::loopback(&address.host, address.port) {
         return Ok(addresses.to_vec());
     }
     let Some(permit) = Permit::take(&RESOLVERS, RESOLVERS_MAX) else {
@@ -74,7 +74,7 @@ pub(super) fn resolve(
         recv(answers) -> answer => match answer {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(peer.cannot_resolve("it has no address")),
             Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(error)) => Err(peer.cannot_resolve(&os_words(&error))),
+            Ok(Err(error)) => Err(peer.cannot_resolve(&host_names::not_found(&error))),
             // It ended without an answer: it panicked. Its panic becomes this thread's, so that it is not lost.
             Err(_) => match resolver.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
