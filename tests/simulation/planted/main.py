@@ -29,7 +29,7 @@ PLANTED = ROOT / "target" / "planted"
 COPY = PLANTED / "copy"
 LOGS = PLANTED / "logs"
 COPIED = ["Cargo.toml", "Cargo.lock", "build.rs", "schema", "src", "tests/sandbox", "tests/simulation"]
-ROOMS = "\npub mod crypto;\npub mod foreign;\npub mod kafka;\npub mod secret;\npub mod tls;\n"
+ROOMS = "\npub mod crypto;\npub mod foreign;\npub mod host_names;\npub mod kafka;\npub mod secret;\npub mod tls;\n"
 FAILURE = re.compile(r"^seed (\d+): (\S+?):\d+: (.*)$", re.MULTILINE)
 
 
