@@ -90,9 +90,10 @@ def epoch() -> int:
 
 def whether_committed() -> str:
     """Of the sources that are packed, for people."""
-    if not Path(".git").exists():
+    try:
+        changed = output("git", "status", "--porcelain", "--untracked-files=no").strip()
+    except PackagingError:
         return "as they lie there"
-    changed = output("git", "status", "--porcelain", "--untracked-files=no").strip()
     return "with changes that are not committed" if changed else "as committed"
 
 

@@ -72,15 +72,18 @@ def _refuse_stale(used: set[str]) -> None:
 
 
 def _std_texts(rustc_version: str) -> list[Path]:
-    """Of a toolchain of that version: the active one, one beside it that was named by its number, or Debian's."""
+    """Of a toolchain of that version: the active one, that of STATIC_SYSROOT, one beside the active one that was named by its
+    number, or Debian's."""
     release = ".".join(rustc_version.split(".")[:2])
-    debian = Path(f"/usr/share/doc/libstd-rust-web-{release}/copyright")
-    rustc = os.environ.get("RUSTC", "rustc")
-    sysroot = Path(output(rustc, "--print", "sysroot").strip())
-    of_rustup = Path("share/doc/rust/COPYRIGHT-library.html")
-    candidates = [*sorted(sysroot.parent.glob(f"{rustc_version}-*/{of_rustup}")), debian]
-    if output(rustc, "--version").split()[1] == rustc_version:
-        candidates.append(sysroot / of_rustup)
+    of_rustup = "share/doc/rust/COPYRIGHT-library.html"
+    active, given = os.environ.get("RUSTC", "rustc"), os.environ.get("STATIC_SYSROOT")
+    candidates = []
+    for rustc in [active, *([f"{given}/bin/rustc"] if given else [])]:
+        sysroot = Path(output(rustc, "--print", "sysroot").strip())
+        if output(rustc, "--version").split()[1] == rustc_version:
+            candidates.append(sysroot / of_rustup)
+        candidates += sorted(sysroot.parent.glob(f"{rustc_version}-*/{of_rustup}"))
+    candidates.append(Path(f"/usr/share/doc/libstd-rust-web-{release}/copyright"))
     for path in candidates:
         if path.is_file():
             licences = sorted((path.parent / "licenses").glob("*.txt")) if path.suffix == ".html" else []

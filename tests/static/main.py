@@ -218,6 +218,8 @@ def main() -> int:
     parser.add_argument("--usual", type=Path, required=True)
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
+    # The first process of a namespace gets only signals that it waits for.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     loopback_up()
     if options.speed:
         return speed.compare(options.binary, options.usual, options.sandbox)
