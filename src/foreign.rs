@@ -1,9 +1,11 @@
-//! Words that are not ours: a broker's, a registry's, a user's. Which of their characters may be shown.
+//! Words that are not ours: a broker's, a registry's, a user's, the system's. Which of their characters may be shown.
 //!
 //! Invariant: what is shown of them can neither break a line, nor steer a terminal, nor change the order in which a line
 //! reads, nor hide in it. Every room that repeats foreign words asks here, and so does the log, which has the last word;
 //! what a room does with the other characters is its own business; [`cleaned`] is what suits the words of a server. It never
 //! decides what a text means.
+
+use std::io;
 
 /// Longest foreign words in an error, in characters.
 pub const WORDS_CHARS_MAX: usize = 300;
@@ -43,6 +45,15 @@ pub fn cleaned(words: &str) -> String {
         cleaned.push('…');
     }
     cleaned
+}
+
+/// The system's words for an error, without its number.
+pub fn os_words(error: &io::Error) -> String {
+    let words = error.to_string();
+    match words.split_once(" (os error ") {
+        Some((words, _number)) => words.to_owned(),
+        None => words,
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::foreign::os_words;
+
 /// In the order in which they are tried: more servers listen at the older one.
 const ADDRESSES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -22,22 +24,26 @@ pub fn is_loopback(host: &str) -> bool {
     last.eq_ignore_ascii_case("localhost") && name.split('.').all(|label| !label.is_empty())
 }
 
-/// Where a name of this machine leads to; nothing for any other.
-pub fn loopback(host: &str, port: u16) -> Option<[SocketAddr; 2]> {
-    is_loopback(host).then(|| ADDRESSES.map(|address| SocketAddr::new(address, port)))
+/// Where a host is that needs no lookup: an address, or a name of this machine. Nothing for any other.
+pub fn known(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse() {
+        return Some(vec![SocketAddr::new(address, port)]);
+    }
+    is_loopback(host).then(|| {
+        ADDRESSES
+            .map(|address| SocketAddr::new(address, port))
+            .to_vec()
+    })
 }
 
 /// Why the system found no address for a name: in its own words, without Rust's preface and without its number, but for the one
 /// case in which the C libraries have no words that say what to do.
 pub fn not_found(error: &io::Error) -> String {
-    let words = error.to_string();
-    let words = words
-        .split_once(" (os error ")
-        .map_or(&*words, |(words, _)| words);
-    let words = words
+    let words = os_words(error);
+    match words
         .strip_prefix("failed to lookup address information: ")
-        .unwrap_or(words);
-    match words {
+        .unwrap_or(&words)
+    {
         // EAI_AGAIN, as musl and as glibc have it.
         "Try again" | "Temporary failure in name resolution" => {
             "no name server answers, check /etc/resolv.conf".to_owned()
@@ -83,10 +89,9 @@ mod tests {
 
     #[test]
     fn both_addresses_are_given_the_older_one_first() {
-        let given = loopback("kafka.localhost", 9092).map(|both| both.map(|one| one.to_string()));
-        let expected = ["127.0.0.1:9092", "[::1]:9092"].map(str::to_owned);
-        assert_eq!(given, Some(expected));
-        assert_eq!(loopback("kafka.example", 9092), None);
+        let expected = ["127.0.0.1:9092", "[::1]:9092"].map(|address| address.parse().unwrap());
+        assert_eq!(known("kafka.localhost", 9092), Some(expected.to_vec()));
+        assert_eq!(known("kafka.example", 9092), None);
     }
 
     #[test]

@@ -40,8 +40,8 @@
 //! | [`mod@error`] | the top error | the errors above, `exit` |
 //! | [`exit`] | the exit codes, and what each says | nothing of ours |
 //! | [`secret`] | text that must never be seen, wiped when it is dropped, found in whatever form others repeat it | nothing of ours; whoever handles secrets imports it |
-//! | [`host_names`] | which names are this machine, and what it means that one has no address | nothing of ours; whoever looks names up imports it |
-//! | [`foreign`] | which characters of other people's words may be shown | nothing of ours; whoever repeats such words imports it |
+//! | [`host_names`] | which names are this machine, and what it means that one has no address | `foreign`; whoever looks names up imports it |
+//! | [`foreign`] | which characters of other people's words may be shown, the system's words among them | nothing of ours; whoever repeats such words imports it |
 //!
 //! `kafka::wire`, `kafka::sasl`, `kafka::client` and `shoe` never name a socket, a thread, a clock, a channel or a global random generator:
 //! time and seeds are arguments. `tests/tidy/` holds the house to all of this.

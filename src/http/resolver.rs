@@ -59,7 +59,7 @@ fn known(host: &str) -> Option<Vec<SocketAddr>> {
         return Some(vec![address]);
     }
     let (name, port) = host.rsplit_once(':')?;
-    host_names::loopback(name, port.parse().ok()?).map(Vec::from)
+    host_names::known(name, port.parse().ok()?)
 }
 
 fn look_up(host: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {

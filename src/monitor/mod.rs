@@ -173,8 +173,8 @@ impl Drop for Server {
 
 /// A name that has both kinds of addresses, as `localhost` has, means the older one, which every scraper can reach.
 fn listen(address: &HostPort) -> io::Result<(TcpListener, SocketAddr)> {
-    let mut addresses: Vec<SocketAddr> = match host_names::loopback(&address.host, address.port) {
-        Some(known) => known.to_vec(),
+    let mut addresses: Vec<SocketAddr> = match host_names::known(&address.host, address.port) {
+        Some(known) => known,
         None => (address.host.as_str(), address.port)
             .to_socket_addrs()?
             .collect(),

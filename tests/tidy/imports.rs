@@ -65,7 +65,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("src/foreign.rs", &[]),
     ("src/exit.rs", &[]),
-    ("src/host_names.rs", &[]),
+    ("src/host_names.rs", &["foreign"]),
     ("src/secret", &["secret"]),
     ("src/crypto.rs", &[]),
     ("src/tls", &["tls", "crypto", "foreign"]),

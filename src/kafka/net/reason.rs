@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::tls::TlsFailure;
-use crate::foreign::is_showable;
+use crate::foreign::{is_showable, os_words};
 use crate::kafka::config::HostPort;
 
 /// A host name may come from a broker's metadata; more than this of it says nothing (RFC 1035 allows 255).
@@ -146,15 +146,6 @@ pub(super) fn connect_words(error: &io::Error, share: Duration) -> String {
 /// Rounded, because a share of what is left of a timeout is never a round number.
 pub(super) fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
-}
-
-/// The system's words for an error, without its number.
-pub(super) fn os_words(error: &io::Error) -> String {
-    let words = error.to_string();
-    match words.split_once(" (os error ") {
-        Some((words, _number)) => words.to_owned(),
-        None => words,
-    }
 }
 
 #[cfg(test)]

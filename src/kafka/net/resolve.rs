@@ -6,7 +6,7 @@
 //! threads is bounded. Addresses and names of this machine are known without one.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 use std::time::Instant;
@@ -14,7 +14,8 @@ use std::time::Instant;
 use crossbeam_channel::{bounded, select};
 
 use super::control::Control;
-use super::reason::{Peer, os_words, seconds};
+use super::reason::{Peer, seconds};
+use crate::foreign::os_words;
 use crate::host_names;
 use crate::kafka::config::HostPort;
 
@@ -47,11 +48,8 @@ pub(super) fn resolve(
     deadline: Instant,
     control: &Control,
 ) -> Result<Vec<SocketAddr>, String> {
-    if let Ok(ip) = address.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, address.port)]);
-    }
-    if let Some(addresses) = host_names::loopback(&address.host, address.port) {
-        return Ok(addresses.to_vec());
+    if let Some(addresses) = host_names::known(&address.host, address.port) {
+        return Ok(addresses);
     }
     let Some(permit) = Permit::take(&RESOLVERS, RESOLVERS_MAX) else {
         return Err(peer.cannot_resolve(&format!(

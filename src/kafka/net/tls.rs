@@ -18,8 +18,8 @@ use std::time::Instant;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ProtocolVersion};
 
-use super::reason::os_words;
 use super::stream::{Stream, is_timeout};
+use crate::foreign::os_words;
 use crate::kafka::config::HostPort;
 use crate::tls::{Names, TlsConfig, explain, is_refusal};
 
