@@ -96,9 +96,8 @@ manual: build ## Check manual page and completions, all or CHECKS="words of name
 vendor: ## Write one archive with all sources and crates, from which `make build OFFLINE=1` builds without a network (Python 3)
 	@CARGO=$(CARGO) packaging/run vendor
 
-dist: DIST_TARGET = $(or $(TARGET),x86_64-unknown-linux-musl)
 dist: static ## Make what is handed out: archive with licences, manual page, completions; bill of materials; SHA256SUMS (Python 3)
-	@CARGO=$(CARGO) packaging/run dist --target $(DIST_TARGET) --binary $(BUILT)/$(DIST_TARGET)/release/continuous-producer
+	@CARGO=$(CARGO) packaging/run dist --target $(TARGET) --binary $(BUILT)/$(TARGET)/release/continuous-producer
 
 test-dist: ## Check archives, bill of materials, image, workflows, oldest Rust, all or CHECKS="words of names" (root, Python 3, Go, package registries)
 	@tests/packaging/run $(CHECKS)

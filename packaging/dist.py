@@ -37,14 +37,15 @@ def make(folder: Path, target: str, program: Path) -> None:
     if known.program.version not in version:
         raise PackagingError(f"{program} is not of version {known.program.version}: it says {' '.join(version)!r}")
     rustc_version = binary.rustc_version(program)
-    bill = sbom.document(known, target, rustc_version, archive.sha256(program), archive.epoch())
+    epoch = archive.epoch()
+    bill = sbom.document(known, target, rustc_version, archive.sha256(program), epoch)
     entries = [Entry(NAME, program, executable=True), Entry(f"{NAME}.cdx.json", bill)]
     entries += [archive.file(Path(name)) for name in DOCUMENTS]
     entries += [archive.file(Path(name)) for name in _files_of(FOLDERS)]
     entries += [Entry(name, binary.said(program, target, *arguments).encode()) for name, arguments in MADE.items()]
     entries += notices.entries(known, target, rustc_version)
     packed, document = folder / f"{label}.tar.gz", folder / f"{label}.cdx.json"
-    archive.write(packed, label, entries, archive.epoch())
+    archive.write(packed, label, entries, epoch)
     document.write_bytes(bill)
     print(
         f"{len(entries)} files; {len(known.shipped)} crates in the binary, {len(known.building)} more build it; "

@@ -23,9 +23,10 @@ def document(crates: Crates, target: str, rustc_version: str, binary_sha256: str
         "properties": [{"name": "target", "value": target}, {"name": "rustc", "value": rustc_version}],
     }
     components = [_component(crate, "library") | {"scope": "required"} for crate in crates.shipped]
-    components += _linked_in(target, rustc_version)
+    linked_in = _linked_in(target, rustc_version)
+    components += linked_in
     components += [_component(crate, "library") | {"scope": "excluded"} for crate in crates.building]
-    linked = [component["bom-ref"] for component in _linked_in(target, rustc_version)]
+    linked = [component["bom-ref"] for component in linked_in]
     dependencies = [
         {"ref": ref, "dependsOn": sorted([*needs, *linked]) if ref == crates.program.purl else needs}
         for ref, needs in sorted(crates.edges.items())
